@@ -11,6 +11,7 @@ mod read;
 mod section;
 
 pub use document::{Document, Problem};
+pub(crate) use form::as_text;
 pub use form::{Form, from_text};
 pub use knob::{Description, Knob, Table};
 pub use section::Section;

@@ -230,8 +230,6 @@ impl Enforcer {
         match change {
             Change::SetDefault(limits) => {
                 self.default_index = self.write_limits(dataplane, limits)?;
-                self.actual.default_limits = *limits;
-                return Ok(());
             }
             Change::SetScope(prefix, limits) => {
                 let index = self.write_limits(dataplane, limits)?;
@@ -287,23 +285,9 @@ impl Enforcer {
     /// Notes what the kernel holds after a change.
     fn note(&mut self, change: &Change) {
         let actual = &mut self.actual;
-        match change {
-            Change::SetDefault(_) => {}
-            Change::SetScope(prefix, limits) => drop(actual.scopes.insert(*prefix, Arc::clone(limits))),
-            Change::RemoveScope(prefix) => {
-                actual.scopes.remove(prefix);
-                self.indexes.release(prefix);
-            }
-            Change::Allow(prefix) => actual.allows.extend([*prefix]),
-            Change::RemoveAllow(prefix) => {
-                actual.allows.remove(prefix);
-            }
-            Change::Block(prefix, until) => {
-                actual.blocks.insert(*prefix, *until);
-            }
-            Change::RemoveBlock(prefix) => {
-                actual.blocks.remove(prefix);
-            }
+        actual.note(change);
+        if let Change::RemoveScope(prefix) = change {
+            self.indexes.release(prefix);
         }
         if let Some(prefix) = change.prefix().filter(|prefix| self.room.is_finer(prefix)) {
             if actual.allows.contains(&prefix) || actual.blocks.contains_key(&prefix) {

@@ -7,10 +7,9 @@ use documented::DocumentedFields;
 use ipnet::IpNet;
 use sensor_common::abi::{Dimension, ScopeLimits};
 use sensor_common::limit::{ParseRateError, Quota, Rate};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use crate::config::{Form, Section, from_text};
+use crate::config::{Form, Section, as_text, from_text};
 use crate::groups::{Group, Whom, WhomError};
 
 /// Whom limits are for.
@@ -92,23 +91,6 @@ impl fmt::Display for Limit {
             Self::Rate(rate) => rate.fmt(out),
         }
     }
-}
-
-/// Serialises a type as the text that operators write.
-macro_rules! as_text {
-    ($type:ty) => {
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-            }
-        }
-    };
 }
 
 as_text!(Scope);

@@ -24,6 +24,21 @@ pub(super) struct Actual {
     pub(super) single_scopes: BTreeSet<IpNet>,
 }
 
+impl Actual {
+    /// A change was made.
+    pub(super) fn note(&mut self, change: &Change) {
+        match change {
+            Change::SetDefault(limits) => self.default_limits = *limits,
+            Change::SetScope(prefix, limits) => drop(self.scopes.insert(*prefix, Arc::clone(limits))),
+            Change::RemoveScope(prefix) => drop(self.scopes.remove(prefix)),
+            Change::Allow(prefix) => self.allows.extend([*prefix]),
+            Change::RemoveAllow(prefix) => _ = self.allows.remove(prefix),
+            Change::Block(prefix, until) => _ = self.blocks.insert(*prefix, *until),
+            Change::RemoveBlock(prefix) => _ = self.blocks.remove(prefix),
+        }
+    }
+}
+
 /// Limits, which all networks of a group share.
 pub(super) type Shared = Arc<ScopeLimits>;
 
@@ -200,20 +215,6 @@ mod tests {
 
     const BY: Measures = Measures { tick_ns: 4_000_000, client_bits: (32, 64) };
 
-    fn perform(actual: &mut Actual, changes: Vec<Change>) {
-        for change in changes {
-            match change {
-                Change::SetDefault(limits) => actual.default_limits = limits,
-                Change::SetScope(prefix, limits) => drop(actual.scopes.insert(prefix, limits)),
-                Change::RemoveScope(prefix) => drop(actual.scopes.remove(&prefix)),
-                Change::Allow(prefix) => actual.allows.extend([prefix]),
-                Change::RemoveAllow(prefix) => actual.allows.retain(|one| *one != prefix),
-                Change::Block(prefix, until) => drop(actual.blocks.insert(prefix, until)),
-                Change::RemoveBlock(prefix) => drop(actual.blocks.remove(&prefix)),
-            }
-        }
-    }
-
     fn rule(until: Option<u64>) -> BlockRule {
         let since = Timestamp::from_unix_micros(0);
         let until = until.map(|seconds| Timestamp::from_unix_micros(seconds * 1_000_000));
@@ -232,12 +233,12 @@ mod tests {
                 let prefix = IpNet::new(std::net::Ipv4Addr::from_bits(bits).into(), length).unwrap().trunc();
                 if insert { desired.set_block(prefix, rule(until)) } else { desired.lift_block(&prefix); }
                 let plan = one_block(&desired, &stepped, &prefix);
-                perform(&mut stepped, plan);
+                plan.iter().for_each(|change| stepped.note(change));
             }
             prop_assert_eq!(whole(&desired, &[], &stepped, BY), vec![]);
             let mut at_once = Actual::default();
             let plan = whole(&desired, &[], &at_once, BY);
-            perform(&mut at_once, plan);
+            plan.iter().for_each(|change| at_once.note(change));
             prop_assert_eq!(at_once.blocks, stepped.blocks);
         }
     }
@@ -255,10 +256,10 @@ mod tests {
         let mut actual = Actual::default();
         let plan = whole(&desired, &protected, &actual, BY);
         assert_eq!(plan.len(), 4, "{plan:?}");
-        perform(&mut actual, plan);
+        plan.iter().for_each(|change| actual.note(change));
         assert_eq!(whole(&desired, &protected, &actual, BY), []);
         let plan = whole(&Policy::default(), &[], &actual, BY);
-        perform(&mut actual, plan);
+        plan.iter().for_each(|change| actual.note(change));
         assert_eq!(whole(&Policy::default(), &[], &actual, BY), []);
         assert!(actual.scopes.is_empty() && actual.allows.is_empty() && actual.blocks.is_empty());
     }

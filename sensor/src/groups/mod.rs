@@ -15,10 +15,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::config::{Form, from_text};
+use crate::config::{Form, as_text, from_text};
 use crate::prefix::{self, PrefixError};
 
 /// An autonomous system or a country.
@@ -182,23 +180,6 @@ pub const WHOM: Form<Whom> = Form {
     read: from_text,
     show: Whom::to_string,
 };
-
-/// Serialises a type as the text that operators write.
-macro_rules! as_text {
-    ($type:ty) => {
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-            }
-        }
-    };
-}
 
 as_text!(Group);
 as_text!(Whom);

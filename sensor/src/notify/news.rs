@@ -162,6 +162,19 @@ fn of_incident(incident: &Incident, at: Timestamp) -> Facts<'_> {
 }
 
 impl Facts<'_> {
+    /// What an incident counts, by the record's names; nothing in an alert.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.incident.map(|incident| {
+            [
+                ("attempts", incident.attempts),
+                ("clients", incident.clients),
+                ("blocked", incident.blocked),
+                ("limited", incident.limited),
+            ]
+        });
+        counts.into_iter().flatten()
+    }
+
     /// The client's address, where it is about one. Of an IPv6 network, that of an example.
     pub(super) fn address(&self) -> Option<IpAddr> {
         let About::Client(client) = self.about else { return None };

@@ -38,17 +38,7 @@ fn packets(rate: &str) -> Limits {
 }
 
 fn perform(changes: Vec<Change>, actual: &mut Actual) {
-    for change in changes {
-        match change {
-            Change::SetDefault(limits) => actual.default_limits = limits,
-            Change::SetScope(prefix, limits) => drop(actual.scopes.insert(prefix, limits)),
-            Change::RemoveScope(prefix) => drop(actual.scopes.remove(&prefix)),
-            Change::Allow(prefix) => actual.allows.extend([prefix]),
-            Change::RemoveAllow(prefix) => actual.allows.retain(|one| *one != prefix),
-            Change::Block(prefix, until) => drop(actual.blocks.insert(prefix, until)),
-            Change::RemoveBlock(prefix) => drop(actual.blocks.remove(&prefix)),
-        }
-    }
+    changes.iter().for_each(|change| actual.note(change));
 }
 
 /// The longest match of an address, as the kernel's tries look it up.

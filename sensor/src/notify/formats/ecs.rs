@@ -139,14 +139,7 @@ fn own(facts: &Facts<'_>) -> Value {
     own.extend(facts.reason.map(|reason| ("reason_no_action".to_owned(), reason.into())));
     if let Some(incident) = facts.incident {
         own.insert("state".to_owned(), incident.state.label().into());
-        for (name, count) in [
-            ("attempts", incident.attempts),
-            ("clients", incident.clients),
-            ("blocked", incident.blocked),
-            ("limited", incident.limited),
-        ] {
-            own.insert(name.to_owned(), count.into());
-        }
     }
+    own.extend(facts.counts().map(|(name, count)| (name.to_owned(), count.into())));
     own.into()
 }

@@ -213,15 +213,6 @@ fn unmapped(facts: &Facts<'_>) -> Value {
     own.insert(name.to_owned(), about.into());
     own.extend(facts.until.map(|until| ("until".to_owned(), until.to_string().into())));
     own.extend(facts.reason.map(|reason| ("reason_no_action".to_owned(), reason.into())));
-    if let Some(incident) = facts.incident {
-        for (name, count) in [
-            ("attempts", incident.attempts),
-            ("clients", incident.clients),
-            ("blocked", incident.blocked),
-            ("limited", incident.limited),
-        ] {
-            own.insert(name.to_owned(), count.into());
-        }
-    }
+    own.extend(facts.counts().map(|(name, count)| (name.to_owned(), count.into())));
     own.into()
 }

@@ -83,15 +83,8 @@ fn attributes(facts: &Facts<'_>) -> Vec<Value> {
     found.extend(facts.address().map(|address| text_of("client.address", &address.to_string())));
     if let Some(incident) = facts.incident {
         found.push(text_of("sensor.state", incident.state.label()));
-        for (name, count) in [
-            ("sensor.attempts", incident.attempts),
-            ("sensor.clients", incident.clients),
-            ("sensor.blocked", incident.blocked),
-            ("sensor.limited", incident.limited),
-        ] {
-            found.push(count_of(name, count));
-        }
     }
+    found.extend(facts.counts().map(|(name, count)| count_of(&format!("sensor.{name}"), count)));
     for (name, number) in &facts.evidence.numbers {
         let key = format!("sensor.evidence.{name}");
         found.push(match number {

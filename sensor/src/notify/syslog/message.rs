@@ -171,14 +171,9 @@ fn parameters<'a>(facts: &Facts<'a>) -> Vec<Parameter<'a>> {
     add("end", facts.end.to_string().into());
     if let Some(incident) = facts.incident {
         add("state", incident.state.label().into());
-        for (name, count) in [
-            ("attempts", incident.attempts),
-            ("clients", incident.clients),
-            ("blocked", incident.blocked),
-            ("limited", incident.limited),
-        ] {
-            add(name, count.to_string().into());
-        }
+    }
+    for (name, count) in facts.counts() {
+        add(name, count.to_string().into());
     }
     add("owasp", facts.owasp.into());
     match facts.about {
