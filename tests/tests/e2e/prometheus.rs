@@ -66,8 +66,8 @@ fn play(net: &Net) -> Result<()> {
     })
 }
 
-/// Prepares a daemon with every way out of alerts that has families of its own, with an access log that is not there yet,
-/// and with a fleet whose server is away.
+/// Prepares a daemon with every way out of alerts that has families of its own (nobody listens where syslog is sent), with
+/// an access log that is not there yet, and with a fleet whose server is away.
 fn daemon(net: &Net) -> Result<Daemon> {
     let daemon = Daemon::prepare(net, "")?;
     let deny = daemon.config_path().with_file_name("deny.conf");
@@ -76,7 +76,8 @@ fn daemon(net: &Net) -> Result<Daemon> {
     ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let public: Value = serde_json::from_slice(&made.stdout)?;
     daemon.write_config(&format!(
-        "{}[alerts.deny_file]\npath = {:?}\n\n[access_logs]\n{:?} = \"nginx\"\n\n\
+        "{}[alerts.deny_file]\npath = {:?}\n\n\
+         [alerts.syslog]\nurl = \"tcp://127.0.0.1:1\"\n\n[access_logs]\n{:?} = \"nginx\"\n\n\
          [fleet]\nurl = \"redis://127.0.0.1:1\"\nauthority = {}\n",
         config("enforce", "off"),
         deny.display().to_string(),
