@@ -18,8 +18,8 @@ use crate::process;
 use crate::progress;
 use crate::workspace;
 
-/// Twenty times what a machine takes.
-const LIMIT: Duration = Duration::from_secs(300);
+/// Five times what a machine takes beside another one.
+const LIMIT: Duration = Duration::from_secs(900);
 const EXIT: &str = "VM-EXIT: ";
 
 /// Boots `kernel` and runs `suite` in it.
@@ -32,10 +32,9 @@ pub(super) fn test(emulator: &Emulator, kernel: &Kernel, suite: &Path) -> Result
     let dir = workspace::target_dir().join("vm");
     let archive = dir.join(format!("initramfs-{version}.cpio"));
     initramfs::write(kernel, suite, &archive)?;
-    println!("== Linux {version}");
     let stopwatch = Stopwatch::start();
     let log = dir.join(format!("serial-{version}.log"));
-    let text = console(&mut machine(emulator, kernel, &archive), &log, stopwatch)
+    let text = console(&mut machine(emulator, kernel, &archive), version, &log, stopwatch)
         .with_context(|| format!("Linux {version}; its console is in {}", log.display()))?;
     let result = judge(&text).with_context(|| format!("Linux {version}; see {}", log.display()))?;
     progress::done(&format!("Linux {version}: {result} in {:.0} s", stopwatch.elapsed().as_secs_f64()));
@@ -52,13 +51,13 @@ fn machine(emulator: &Emulator, kernel: &Kernel, archive: &Path) -> Command {
     qemu
 }
 
-/// Runs the machine to its end, and shows, keeps and returns its console.
-fn console(machine: &mut Command, log: &Path, stopwatch: Stopwatch) -> Result<String> {
+/// Runs the machine to its end, and shows, keeps and returns its console; each line is shown with the machine's `name`.
+fn console(machine: &mut Command, name: &str, log: &Path, stopwatch: Stopwatch) -> Result<String> {
     let pipes = machine.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut child = pipes.spawn().with_context(|| format!("cannot start `{}`", process::show(pipes)))?;
     let stdout = child.stdout.take().context("the machine has no console")?;
     let lines = lines(stdout);
-    let result = follow(&lines, log, stopwatch);
+    let result = follow(&lines, name, log, stopwatch);
     // On every way out: a machine that was given up must not go on.
     end(&mut child)?;
     result
@@ -78,14 +77,14 @@ fn lines(stdout: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-fn follow(lines: &Receiver<String>, log: &Path, stopwatch: Stopwatch) -> Result<String> {
+fn follow(lines: &Receiver<String>, name: &str, log: &Path, stopwatch: Stopwatch) -> Result<String> {
     let mut file = File::create(log).with_context(|| format!("creating {}", log.display()))?;
     let mut text = String::new();
     loop {
         let remaining = stopwatch.remaining(LIMIT).unwrap_or_default();
         match lines.recv_timeout(remaining) {
             Ok(line) => {
-                println!("   | {line}");
+                println!("   {name:<5}| {line}");
                 writeln!(file, "{line}")?;
                 text.push_str(&line);
                 text.push('\n');
@@ -144,7 +143,7 @@ mod tests {
         let log = dir.path().join("log");
         let mut shell = Command::new("sh");
         shell.args(["-c", "printf 'one\\r\\ntwo\\377\\n'"]);
-        let text = console(&mut shell, &log, Stopwatch::start()).unwrap();
+        let text = console(&mut shell, "sh", &log, Stopwatch::start()).unwrap();
         assert_eq!(text, "one\ntwo\u{fffd}\n");
         assert_eq!(std::fs::read_to_string(&log).unwrap(), text);
     }

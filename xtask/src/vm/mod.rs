@@ -1,7 +1,7 @@
 //! `cargo xtask vm`: the kernel-side tests on other Linux versions, in virtual machines.
 //!
 //! Verifiers differ, and only running shows how. The machines are emulated, so this needs neither
-//! virtualization nor root: it costs some ten seconds a kernel.
+//! virtualization nor root: it costs some minutes.
 
 mod boot;
 mod elf;
@@ -11,9 +11,14 @@ mod kernel;
 mod modules;
 
 use std::env::consts::ARCH;
-use std::path::PathBuf;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::Result;
+
+use self::emulator::Emulator;
+use self::kernel::Kernel;
 
 use crate::outcome::{Outcome, Skip};
 use crate::progress::Step;
@@ -74,10 +79,21 @@ pub(crate) fn run(versions: &[String], suite: Option<PathBuf>) -> Result<Outcome
         Err(error) => return Ok(Outcome::Skipped(Skip::new("tests on other kernels", format!("{error:#}")))),
     };
     let suite = suite.map_or_else(build_suite, Ok)?;
-    for kernel in &kernels {
-        boot::test(&emulator, kernel, &suite)?;
-    }
+    test(&emulator, &kernels, &suite)?;
     Ok(Outcome::Passed(skips))
+}
+
+/// All machines beside each other: what each does is mostly one thread's work.
+fn test(emulator: &Emulator, kernels: &[Kernel], suite: &Path) -> Result<()> {
+    thread::scope(|scope| {
+        let start = |kernel| scope.spawn(move || boot::test(emulator, kernel, suite));
+        let machines: Vec<_> = kernels.iter().map(start).collect();
+        let ended =
+            machines.into_iter().map(|machine| machine.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        // All of them have ended before the first failure is told.
+        let ended: Vec<Result<()>> = ended.collect();
+        ended.into_iter().collect()
+    })
 }
 
 fn impossible() -> Option<String> {
