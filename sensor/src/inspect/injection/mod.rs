@@ -9,6 +9,7 @@
 mod class;
 mod constructs;
 mod decode;
+mod document;
 mod effects;
 mod fold;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -267,8 +268,12 @@ impl Injection {
         let Self { normaliser, spare, constructs, writing, .. } = self;
         let (constructs, writing) = (&*constructs, &*writing);
         let (text, flags) = normaliser.normalise(value.text);
+        let is_document = !flags.is_hidden() && document::is_document(value.text);
         let (mut is_text, mut muted) = (None, None);
         constructs.find(text, value.place, &mut |construct| {
+            if is_document && construct.rule == constructs::ABSOLUTE_PATH_RULE {
+                return false;
+            }
             let is_text = *is_text.get_or_insert_with(|| !flags.is_hidden() && writing.is_text(value, text));
             let counts = !is_text || counts_in_text(construct, constructs, value.text, spare);
             if counts {
@@ -284,7 +289,7 @@ impl Injection {
         if flags.is_overlong {
             tell(OVERLONG_RULE, Class::Unclear);
         }
-        if is_unscored(value.place) {
+        if is_document || is_unscored(value.place) {
             return (None, muted);
         }
         let most = self.left.min(MAX_TOKENS);

@@ -71,6 +71,36 @@ fn each_class_is_told() {
     }
 }
 
+/// With the weights: neither judge takes the name of an upload for an attack on a server's files, which are told as before.
+#[test]
+fn names_of_documents_are_no_servers_files() {
+    let told = |text: &str| {
+        let mut hits = Vec::new();
+        let mut injection = Injection::new();
+        injection.begin();
+        injection.value(&value(text), &mut |hit| hits.push(hit.rule));
+        hits
+    };
+    for text in [
+        r"C:\fakepath\photo.png",
+        r"C:\Users\Ada\Documents\report.docx",
+        r"C:\Projects\notes.txt was attached",
+        r"\\server\share\folder\file.pdf",
+    ] {
+        assert!(told(text).is_empty(), "{text}: {:?}", told(text));
+    }
+    for text in [
+        r"C:\Windows\System32\drivers\etc\hosts",
+        r"C:\boot.ini",
+        r"C:\inetpub\wwwroot\notes.txt",
+        r"C:\Users\Administrator\NTUser.dat",
+        r"C:\..\..\x.txt",
+        r"..\..\..\x.txt",
+    ] {
+        assert!(!told(text).is_empty(), "{text}");
+    }
+}
+
 #[test]
 fn what_people_and_programs_write_trips_no_construct() {
     let none: [&str; 0] = [];

@@ -1,6 +1,6 @@
 //! Paths, system files, addresses of internal services.
 
-use super::{Construct, InTexts};
+use super::{ABSOLUTE_PATH_RULE, Construct, InTexts};
 use crate::inspect::injection::class::Class;
 use crate::values::Place;
 
@@ -53,7 +53,7 @@ pub(super) const TABLE: [Construct; 5] = [
         | ntuser\.dat | (?: ^ | [^a-z] ) file:/{1,4} \w | netdoc: | ntds\.dit | / \.env $",
     ),
     Construct::new(
-        "absolute-path",
+        ABSOLUTE_PATH_RULE,
         Class::Traversal,
         &["/", "\\"],
         r"^ [/\\]+ (?: etc | proc | var/log | var/adm | var/spool | var/mail | root | usr/local | usr/bin | usr/lib

@@ -17,6 +17,9 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::class::Class;
 use crate::values::Place;
 
+/// The rule for paths that begin at a root. Names of documents have some of them, too ([`super::document`]).
+pub(super) const ABSOLUTE_PATH_RULE: &str = "absolute-path";
+
 /// A construct.
 pub(super) struct Construct {
     /// Its slug.
