@@ -97,9 +97,10 @@ impl Engine {
         if let Some(alert) = &mut alert {
             let involved = incident.iter().flat_map(|update| &update.incident.offenders);
             let mut involved = involved.map(|one| one.client.prefix()).peekable();
+            let origins = self.groups.origins.get();
             alert.groups = match involved.peek() {
-                Some(_) => self.groups.origins.shares(involved),
-                None => self.groups.origins.shares(alert.about.prefix().into_iter()),
+                Some(_) => origins.shares(involved),
+                None => origins.shares(alert.about.prefix().into_iter()),
             };
             if let Some(decided) = decided {
                 self.responder.counts.detection.note(clock::now().since(decided));

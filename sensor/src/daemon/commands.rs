@@ -70,7 +70,7 @@ impl Commands {
     async fn look_up(&self, question: Question) -> Result<serde_json::Value, String> {
         let (reader, origins) = {
             let engine = self.engine();
-            (engine.responder.reader()?, engine.groups.origins.clone())
+            (engine.responder.reader()?, engine.groups.origins.get())
         };
         let explained = |prefix| self.engine().explain(prefix);
         let explanation =

@@ -86,11 +86,11 @@ impl Commands {
         };
         spawn_blocking(move || {
             let (members, troubles) = read(&databases, &groups);
-            let before = commands.engine().groups.origins.clone();
+            let before = commands.engine().groups.origins.get();
             let origins = open(&databases, &before);
             {
                 let mut engine = commands.engine();
-                engine.groups.origins = origins;
+                engine.groups.origins.set(origins);
                 engine.replace_networks(members, troubles, clock::now());
             }
             commands.keep_networks();

@@ -30,7 +30,7 @@ use super::units::{self, UnitNames};
 use super::watcher::Watcher;
 use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
-use crate::detect::Detectors;
+use crate::detect::{CountryOf, Detectors};
 use crate::event::Served;
 use crate::identity::Key;
 use crate::kernel::{self, Mirror, SegmentRings, never_preempt};
@@ -91,13 +91,13 @@ impl Sensing {
         config: &Config,
         key: &Key,
         (mirror, rings, secrets): (Mirror, SegmentRings, Secrets),
-        signals: Signals,
+        (signals, countries): (Signals, CountryOf),
         log: Option<File>,
     ) -> anyhow::Result<Self> {
         let Config { sense: config, detect, paths, interfaces, access_logs, .. } = config;
         let mut routes = StateFile::open(&paths.state_dir, ROUTES)?;
         let mut baselines = Baselines::open(&paths.state_dir, BASELINES)?;
-        let mut detectors = Detectors::new(detect);
+        let mut detectors = Detectors::in_countries(detect, countries);
         let now = clock::now();
         let (learned, damage) = baselines.recall(now);
         let mut damages = Vec::from_iter(damage);

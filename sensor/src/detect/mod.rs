@@ -49,6 +49,8 @@ pub use threat::{Severity, Threat};
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::event::Event;
@@ -107,6 +109,9 @@ impl Usage {
     }
 }
 
+/// Says in which country an address is (ISO 3166-1 alpha-2), if that is known. Asked rarely: it may take microseconds.
+pub type CountryOf = Arc<dyn Fn(IpAddr) -> Option<[u8; 2]> + Send + Sync>;
+
 /// All detectors that are on.
 pub struct Detectors {
     detectors: Vec<Box<dyn Detector>>,
@@ -116,9 +121,15 @@ pub struct Detectors {
 }
 
 impl Detectors {
-    /// The detectors that a configuration asks for.
+    /// The detectors that a configuration asks for, where nobody knows countries.
     #[must_use]
     pub fn new(config: &Config) -> Self {
+        Self::in_countries(config, Arc::new(|_| None))
+    }
+
+    /// The detectors that a configuration asks for.
+    #[must_use]
+    pub fn in_countries(config: &Config, countries: CountryOf) -> Self {
         let seed = config.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let is_on = |threat| config.response(threat) != Response::Off;
         let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
@@ -162,7 +173,7 @@ impl Detectors {
         if is_on(Threat::Injection) {
             detectors.push(Box::new(injection::Injection::new(&config.injection, config.sources(), seed)));
         }
-        findings(config, seed, &mut detectors);
+        findings(config, (seed, countries), &mut detectors);
         if [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike].into_iter().any(is_on) {
             detectors.push(Box::new(spike::Spikes::new(config)));
         }
@@ -222,11 +233,12 @@ impl Detectors {
 }
 
 /// Those of what inspection finds.
-fn findings(config: &Config, seed: u64, detectors: &mut Vec<Box<dyn Detector>>) {
+fn findings(config: &Config, (seed, countries): (u64, CountryOf), detectors: &mut Vec<Box<dyn Detector>>) {
     let is_on = |threat: Threat| config.response(threat) != Response::Off;
     let sources = config.sources();
     if is_on(Threat::TokenMisuse) {
-        detectors.push(Box::new(token_misuse::TokenMisuse::new(&config.token_misuse, sources, seed)));
+        let misuse = token_misuse::TokenMisuse::new(&config.token_misuse, sources, seed, countries);
+        detectors.push(Box::new(misuse));
     }
     if is_on(Threat::KeyExposure) {
         detectors.push(Box::new(key_exposure::KeyExposure::new(&config.key_exposure, seed)));

@@ -9,7 +9,7 @@ mod origins;
 
 pub use database::{DatabaseError, Databases, Stamp};
 pub use networks::{MAX_NETWORKS, Networks};
-pub use origins::{Origins, Place, Share};
+pub use origins::{Origins, Place, Share, SharedOrigins};
 
 use std::fmt;
 use std::str::FromStr;

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ipnet::IpNet;
 use maxminddb::{Reader, geoip2};
@@ -59,6 +59,29 @@ pub(super) fn of_country(record: &geoip2::Country<'_>) -> Place {
 pub struct Origins {
     asn: Option<Arc<Reader<Vec<u8>>>>,
     country: Option<Arc<Reader<Vec<u8>>>>,
+}
+
+/// The databases in use, for everyone who looks addresses up: replaced as a whole when the files are.
+#[derive(Clone, Debug, Default)]
+pub struct SharedOrigins(Arc<RwLock<Origins>>);
+
+impl SharedOrigins {
+    /// Shares them.
+    #[must_use]
+    pub fn new(origins: Origins) -> Self {
+        Self(Arc::new(RwLock::new(origins)))
+    }
+
+    /// Those of the moment.
+    #[must_use]
+    pub fn get(&self) -> Origins {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces them.
+    pub fn set(&self, origins: Origins) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = origins;
+    }
 }
 
 /// How many of some clients are in a group.
@@ -140,10 +163,15 @@ impl Origins {
             .and_then(|asn| record::<geoip2::Asn<'_>>(asn, address))
             .map(of_asn)
             .unwrap_or_default();
-        let country =
-            self.country.as_ref().and_then(|country| record::<geoip2::Country<'_>>(country, address));
-        place.country = country.and_then(|country| of_country(&country).country);
+        place.country = self.country(address);
         place
+    }
+
+    /// The code of the country of an address.
+    #[must_use]
+    pub fn country(&self, address: IpAddr) -> Option<String> {
+        let country = record::<geoip2::Country<'_>>(self.country.as_ref()?, address)?;
+        of_country(&country).country
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("conflicts", "exchanges in which two copies of the same bytes differ"),
     ("connections", "connections held open"),
     ("count", "how often the client did it"),
+    ("countries", "the two countries that the token was used from"),
     ("cross_site", "why no action is taken: other sites' pages can make browsers send this"),
     ("days", "days on which the principal did it"),
     ("documents", "GraphQL documents over a limit"),
@@ -110,7 +111,14 @@ pub(super) const EVIDENCE: &[(&str, &str)] = &[
     ("times_usual_threshold", "multiple of the usual number that is too many"),
     ("tool", "the tool named in User-Agent"),
     ("tool_requests", "requests that name it"),
-    ("turns", "times that the token moved back to an earlier network and program"),
+    (
+        "turns",
+        "times that the token moved back to an earlier network and program; two between countries count as one",
+    ),
+    (
+        "turns_between_countries",
+        "times that it moved back to an earlier network in another country with the same program",
+    ),
     ("users", "principals that use the function"),
     ("usual", "the usual number"),
     ("usual_objects", "usual number of objects on the route"),

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use crate::clock::Timestamp;
 use crate::daemon::engine::OUT_OF_REACH;
 use crate::enforce::{EnforceError, Members, Policy};
-use crate::groups::{DatabaseError, Databases, Group, Origins, Stamp};
+use crate::groups::{DatabaseError, Databases, Group, Origins, SharedOrigins, Stamp};
 use crate::store::KeptNetworks;
 
 /// Networks of groups that could not be read, each with the reason.
@@ -28,8 +28,8 @@ pub(in crate::daemon) struct Reading {
     /// Whether they are being read now.
     pub(super) under_way: Arc<AtomicBool>,
     pub(super) troubles: Troubles,
-    /// For naming the groups of offenders.
-    pub(in crate::daemon) origins: Origins,
+    /// For naming the groups of offenders, and for detectors that compare countries.
+    pub(in crate::daemon) origins: SharedOrigins,
     /// What a restart falls back to. Locked before the engine, never after it.
     pub(super) kept: Arc<Mutex<KeptNetworks>>,
     /// Whether the networks in force are in it, as far as they can be.
@@ -59,7 +59,7 @@ impl Reading {
             stamps,
             under_way: Arc::default(),
             troubles,
-            origins: open(databases, &Origins::default()),
+            origins: SharedOrigins::new(open(databases, &Origins::default())),
             kept: Arc::new(Mutex::new(kept)),
             is_kept: false,
             unkept: None,

@@ -16,7 +16,9 @@ use super::config::Sources;
 use super::ongoing::Ongoing;
 use super::posture::{Case, Posture};
 use super::recent::Recent;
-use super::{Detector, Evidence, Growth, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
+use super::{
+    CountryOf, Detector, Evidence, Growth, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage,
+};
 use crate::clock::Timestamp;
 use crate::config::Section;
 use crate::event::{Event, Exchange};
@@ -30,8 +32,8 @@ use sharing::Sharing;
 pub struct Config {
     /// Requests with forged tokens, per client within an hour, from which severity is high; fewer are medium.
     pub forged: u32,
-    /// How often a token must move back to an earlier network and program within 15 minutes to be reported as shared. No
-    /// preset changes it.
+    /// How often a token must move back to an earlier network and program within 15 minutes to be reported as shared; twice
+    /// as often where the program stays and only the country changes (`names.country_database`). No preset changes it.
     pub switches: u32,
     /// Maximum tokens watched for sharing.
     pub tokens: u32,
@@ -105,13 +107,13 @@ pub struct TokenMisuse {
 impl TokenMisuse {
     /// A detector that has seen nothing.
     #[must_use]
-    pub(super) fn new(config: &Config, sources: Sources, seed: u64) -> Self {
+    pub(super) fn new(config: &Config, sources: Sources, seed: u64, countries: CountryOf) -> Self {
         Self {
             config: config.clone(),
             sources,
             clients: Recent::new(config.entries, WINDOW, seed),
             issuers: Issuers::new(seed),
-            sharing: Sharing::new(config, sources, seed),
+            sharing: Sharing::new(config, sources, seed, countries),
             posture: Posture::new(Threat::TokenMisuse, seed),
             ongoing: Ongoing::default(),
         }

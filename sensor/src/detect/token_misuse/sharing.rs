@@ -1,16 +1,20 @@
-//! One token in two hands: used by turns from two networks by two programs.
+//! One token in two hands: used by turns from two networks by two programs, or from two countries.
 //!
 //! Networks change for good reasons: telephones move between them, and somebody turns a VPN on. Then the program stays the
 //! same. Programs change when they are updated; then they do not change back. So only turns count in which both change, with a
 //! browser on one side at least: jobs share a token among machines and tools, and none of them is a browser. A machine that
 //! brings the tokens of many is a part of the application.
+//!
+//! Who steals a session with its browser's name shows the same program. Then turns between two countries count, if a database
+//! knows them. A VPN and a telephone at a border cross it, too, but rarely many times in a quarter of an hour: twice as many
+//! turns are needed.
 
 use std::time::Duration;
 
 use super::super::config::Sources;
 use super::super::recent::Recent;
 use super::super::signal::{Growth, Sample, Subject};
-use super::super::{Evidence, Severity, Signal, Threat, Usage};
+use super::super::{CountryOf, Evidence, Severity, Signal, Threat, Usage};
 use super::Config;
 use crate::clock::Timestamp;
 use crate::event::Exchange;
@@ -24,15 +28,28 @@ const AGAIN: Duration = Duration::from_secs(3_600);
 const PLACES: usize = 4;
 /// Tokens that come from one place after which it is a part of the application.
 const MANY: u32 = 8;
+/// Turns between countries that count as one between networks and programs.
+const ABROAD_PER_TURN: u32 = 2;
 /// Places of which it is remembered how many tokens came from there.
 const KNOWN_PLACES: u32 = 8_192;
 
-/// Where a token is used: a hash of the client and the program, one of each, and whether it is a browser.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The code of a country.
+type Country = [u8; 2];
+
+/// Where a token is used: a hash of the client and the program, one of each, whether it is a browser, and the country.
+#[derive(Clone, Copy)]
 struct Place {
     client: u64,
     program: u64,
     is_browser: bool,
+    country: Option<Country>,
+}
+
+impl Place {
+    /// Whatever the database said of it.
+    const fn is(&self, other: &Self) -> bool {
+        self.client == other.client && self.program == other.program
+    }
 }
 
 struct Use {
@@ -40,6 +57,9 @@ struct Use {
     last: Place,
     before: [Option<Place>; PLACES],
     turns: u32,
+    /// Turns between two countries by one program, and the last two.
+    abroad: u32,
+    countries: Option<[Country; 2]>,
     told: Option<Timestamp>,
     samples: Vec<Sample>,
 }
@@ -53,15 +73,17 @@ struct Origin {
 pub(super) struct Sharing {
     switches: u32,
     sources: Sources,
+    countries: CountryOf,
     tokens: Recent<u64, Use>,
     origins: Recent<(u64, u64), Origin>,
 }
 
 impl Sharing {
-    pub(super) fn new(config: &Config, sources: Sources, seed: u64) -> Self {
+    pub(super) fn new(config: &Config, sources: Sources, seed: u64, countries: CountryOf) -> Self {
         Self {
             switches: config.switches,
             sources,
+            countries,
             tokens: Recent::new(config.tokens, WINDOW, seed),
             origins: Recent::new(KNOWN_PLACES, Duration::from_secs(24 * 3_600), seed),
         }
@@ -79,16 +101,20 @@ impl Sharing {
             None => self.tokens.hash_of(&principal.digest()),
         };
         let agent = exchange.user_agent.as_ref()?.whole();
-        let place = Place {
+        let country = || (self.countries)(exchange.client);
+        let mut place = Place {
+            country: None,
             client: self.tokens.hash_of_key(&self.sources.client(exchange.client)),
             program: self.tokens.hash_of(agent.as_bytes()),
             is_browser: agent.starts_with("Mozilla/"),
         };
         let now = exchange.seen;
-        let used = self.tokens.touch(token, now, || Use::new(place, now))?;
-        if used.last == place {
+        let begin = || Use::new(Place { country: country(), ..place }, now);
+        let used = self.tokens.touch(token, now, begin)?;
+        if used.last.is(&place) {
             return None;
         }
+        place.country = country();
         if now.since(used.began) >= WINDOW {
             *used = Use { told: used.told, ..Use::new(place, now) };
             return None;
@@ -97,13 +123,12 @@ impl Sharing {
         let of_many = [place, last].map(|place| is_of_many(&mut self.origins, place, token, now));
         used.turn(place, !of_many.contains(&true));
         Sample::keep(&mut used.samples, exchange);
-        if used.turns < self.switches || used.told.is_some_and(|told| now.since(told) < AGAIN && now >= told)
-        {
+        let turns = used.turns.saturating_add(used.abroad / ABROAD_PER_TURN);
+        if turns < self.switches || used.told.is_some_and(|told| now.since(told) < AGAIN && now >= told) {
             return None;
         }
-        let (turns, began, samples) = (used.turns, used.began, used.samples.clone());
         used.told = Some(now);
-        Some(signal(principal, (turns, self.switches), (began, now), samples))
+        Some(signal(principal, (turns, self.switches), used, now))
     }
 
     pub(super) fn advance(&mut self, now: Timestamp) {
@@ -128,20 +153,36 @@ fn is_of_many(origins: &mut Recent<(u64, u64), Origin>, place: Place, token: u64
 
 impl Use {
     const fn new(place: Place, now: Timestamp) -> Self {
-        Self { began: now, last: place, before: [None; PLACES], turns: 0, told: None, samples: Vec::new() }
+        Self {
+            began: now,
+            last: place,
+            before: [None; PLACES],
+            turns: 0,
+            abroad: 0,
+            countries: None,
+            told: None,
+            samples: Vec::new(),
+        }
     }
 
     /// From the last place to another. It counts where that one was there before.
     fn turn(&mut self, place: Place, counts: bool) {
-        let is_back = self.before.contains(&Some(place));
-        let differs = self.last.client != place.client && self.last.program != place.program;
-        if counts && is_back && differs && (self.last.is_browser || place.is_browser) {
-            self.turns = self.turns.saturating_add(1);
+        let last = self.last;
+        let was = |place: &Place| self.before.iter().flatten().any(|before| before.is(place));
+        let (is_back, is_new) = (was(&place), !was(&last));
+        let two = last.country.zip(place.country).filter(|(one, other)| one != other);
+        if counts && is_back && last.client != place.client && (last.is_browser || place.is_browser) {
+            if last.program != place.program {
+                self.turns = self.turns.saturating_add(1);
+            } else if two.is_some() {
+                self.abroad = self.abroad.saturating_add(1);
+            }
+            self.countries = two.map(|(one, other)| [one, other]).or(self.countries);
         }
-        if !self.before.contains(&Some(self.last)) {
+        if is_new {
             self.before.rotate_right(1);
             if let Some(first) = self.before.first_mut() {
-                *first = Some(self.last);
+                *first = Some(last);
             }
         }
         self.last = place;
@@ -153,27 +194,37 @@ const fn is_one_token(principal: &KeyedHash) -> bool {
     matches!(principal.kind(), Kind::Jwt | Kind::Bearer | Kind::Session)
 }
 
-fn signal(
-    principal: &KeyedHash,
-    (turns, threshold): (u32, u32),
-    window: (Timestamp, Timestamp),
-    samples: Vec<Sample>,
-) -> Signal {
+fn signal(principal: &KeyedHash, (turns, threshold): (u32, u32), used: &Use, now: Timestamp) -> Signal {
     let subject = Subject::Principal(*principal);
+    let mut countries = used.countries.map(|two| two.map(|code| String::from_utf8_lossy(&code).into_owned()));
+    if let Some(two) = &mut countries {
+        two.sort();
+    }
+    let between = match &countries {
+        Some([one, other]) if used.abroad > used.turns => format!("networks in {one} and {other}"),
+        Some([one, other]) => format!("two networks ({one} and {other}) and two programs"),
+        None => "two networks and two programs".to_owned(),
+    };
+    let evidence = Evidence::default()
+        .with("turns", u64::from(turns))
+        .with("turns_threshold", u64::from(threshold))
+        .with("turns_between_countries", u64::from(used.abroad));
+    let evidence = match &countries {
+        Some(two) => evidence.with("countries", two.join(" ").as_str()),
+        None => evidence,
+    };
+    let counted = u64::from(used.turns).saturating_add(u64::from(used.abroad));
     Signal {
-        at: window.1,
+        at: now,
         threat: Threat::TokenMisuse,
         severity: Severity::Medium,
         confidence: 0.7,
-        summary: format!("{subject} alternates between two networks and two programs: {turns} switches back"),
+        summary: format!("{subject} alternates between {between}: {counted} switches back"),
         subject,
         offenders: Vec::new(),
-        evidence: Evidence::default()
-            .with("turns", u64::from(turns))
-            .with("turns_threshold", u64::from(threshold))
-            .showing(samples),
-        window,
+        evidence: evidence.showing(used.samples.iter().cloned()),
+        window: (used.began, now),
         decided: None,
-        growth: Growth { attempts: u64::from(turns), by: Vec::new() },
+        growth: Growth { attempts: counted, by: Vec::new() },
     }
 }

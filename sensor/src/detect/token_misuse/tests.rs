@@ -1,5 +1,8 @@
 //! Forged tokens, tokens in two hands, and what people do with theirs.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use super::super::testing::{Names, News, address, exchange, finding, millis};
 use super::*;
 use crate::event::Findings;
@@ -10,8 +13,19 @@ const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 
 const PHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)";
 const CURL: &str = "curl/8.5.0";
 
+/// The first few of the clients of [`uses`] are in Germany, the others in France.
+fn country(address: IpAddr) -> Option<[u8; 2]> {
+    let IpAddr::V4(v4) = address else { return None };
+    let [_, _, client, _] = v4.octets();
+    Some(if client < 5 { *b"DE" } else { *b"FR" })
+}
+
+fn detector_in(countries: CountryOf) -> TokenMisuse {
+    TokenMisuse::new(&Config::default(), super::super::Config::default().sources(), 1, countries)
+}
+
 fn detector() -> TokenMisuse {
-    TokenMisuse::new(&Config::default(), super::super::Config::default().sources(), 1)
+    detector_in(Arc::new(|_| None))
 }
 
 fn forged(rule: &'static str) -> [Finding; 1] {
@@ -135,7 +149,14 @@ fn uses(uses: impl IntoIterator<Item = (u64, u64, &'static str)>) -> Vec<Signal>
 }
 
 fn uses_of(uses: impl IntoIterator<Item = (u64, u64, u64, &'static str)>) -> Vec<Signal> {
-    let (mut detector, mut said) = (detector(), Vec::new());
+    uses_by(detector(), uses)
+}
+
+fn uses_by(
+    mut detector: TokenMisuse,
+    uses: impl IntoIterator<Item = (u64, u64, u64, &'static str)>,
+) -> Vec<Signal> {
+    let mut said = Vec::new();
     for (token, second, client, agent) in uses {
         let exchange = Exchange {
             client: address(client * 200),
@@ -155,6 +176,34 @@ fn a_session_in_two_hands_is_told() {
     let said = uses((0..60).map(|n| if n % 2 == 0 { (n * 5, 1, FIREFOX) } else { (n * 5, 2, CURL) }));
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].offenders.is_empty() && matches!(said[0].subject, Subject::Principal(_)));
+}
+
+/// A thief with the browser's name in another country is told, if it is known; nobody is for less.
+#[test]
+fn a_session_in_two_countries_is_told() {
+    let known = || detector_in(Arc::new(country));
+    let by_turns = |detector, count: u64, (a, b): (u64, u64), agent: &'static str| {
+        uses_by(detector, (0..count).map(|n| (1, n * 5, if n % 2 == 0 { a } else { b }, agent)))
+    };
+    let said = by_turns(known(), 14, (1, 9), FIREFOX);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].offenders.is_empty() && matches!(said[0].subject, Subject::Principal(_)));
+    assert!(
+        said[0].summary.ends_with("between networks in DE and FR: 12 switches back"),
+        "{}",
+        said[0].summary
+    );
+    for (what, said) in [
+        ("a VPN that is tried a few times", by_turns(known(), 13, (1, 9), FIREFOX)),
+        ("two networks of one country", by_turns(known(), 100, (1, 2), FIREFOX)),
+        ("nobody knows countries", by_turns(detector(), 100, (1, 9), FIREFOX)),
+        ("a job on two continents", by_turns(known(), 100, (1, 9), CURL)),
+    ] {
+        assert!(said.is_empty(), "{what}: {said:?}");
+    }
+    let two = uses_by(known(), (0..8).map(|n| if n % 2 == 0 { (1, n, 1, FIREFOX) } else { (1, n, 9, CURL) }));
+    assert_eq!(two.len(), 1, "{two:?}");
+    assert!(two[0].summary.contains("two networks (DE and FR) and two programs"), "{}", two[0].summary);
 }
 
 #[test]
