@@ -147,7 +147,7 @@ pub(super) fn signal(
         .with("steps", u64::from(walk.steps))
         .with("small_steps", u64::from(walk.small_steps()))
         .with("programs_or_principals", u64::from(walk.people()))
-        .showing(walk.samples.iter().cloned());
+        .showing(walk.samples());
     if let Some(usual) = found.usual {
         evidence = evidence
             .with("usual_objects", u64::from(usual))

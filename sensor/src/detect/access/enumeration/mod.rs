@@ -193,6 +193,14 @@ impl Enumeration {
         }
     }
 
+    /// Reads the walk that an exchange is a step of, if there is one, to have it in the cache.
+    #[inline]
+    pub(super) fn fetch(&self, exchange: &Exchange<'_>, client: ClientNet) -> Option<usize> {
+        let place = self.walks.hash_of(exchange.route?.as_bytes());
+        let key = (exchange.principal.map_or(Actor::Client(client), Actor::Principal), place);
+        self.walks.fetch(&key)
+    }
+
     /// An exchange, with the object that it is for.
     pub(super) fn exchange(
         &mut self,
@@ -332,11 +340,12 @@ impl Enumeration {
         let program = exchange.user_agent.as_ref().map_or("", |agent| agent.whole());
         let whose = self.walks.hash_of_key(&(exchange.principal, program));
         let Some(walk) = self.walks.get(place, &key, now) else { return };
-        walk.actors.note(whose);
+        walk.closely().actors.note(whose);
         let others = Others { pages: walk.pages(besides.all), puts: besides.puts };
         walk.is_bot = says_bot(program);
-        if failed || walk.samples.is_empty() {
-            Sample::keep(&mut walk.samples, exchange);
+        let samples = &mut walk.closely().samples;
+        if failed || samples.is_empty() {
+            Sample::keep(samples, exchange);
         }
         let found = match key.0 {
             Actor::Site(_) => judge_site(&self.config, self.sources, walk, bad),

@@ -11,14 +11,21 @@ const STEP: u64 = 8;
 /// From this many on, they are people behind one address, or an actor that looks like many.
 const CROWD: u32 = 3;
 
+/// What is kept of a walk only since it was first looked at: most never are.
+pub(super) struct Closely {
+    /// Programs and principals among its requests.
+    pub(super) actors: Distinct<1>,
+    pub(super) samples: Vec<Sample>,
+    /// By how much its actor's successes outnumbered those of the walk.
+    besides: Option<i64>,
+}
+
 /// One hour of a walk.
 pub(super) struct Walk {
     pub(super) began: Timestamp,
     pub(super) who: Offender,
     /// Whether more than one client was it.
     pub(super) several: bool,
-    /// Programs and principals among its requests, since it became worth tracking.
-    pub(super) actors: Distinct<1>,
     /// The previous hour was reported.
     pub(super) goes_on: bool,
     /// It claims to be a crawler.
@@ -29,8 +36,6 @@ pub(super) struct Walk {
     pub(super) failures: u32,
     /// Those of them that were forbidden (403), rather than absent.
     pub(super) forbidden: u32,
-    /// By how much its actor's successes outnumbered those of the walk when it was first evaluated.
-    besides: Option<i64>,
     /// The start of the last object that cannot be guessed.
     head: u64,
     /// Numeric identifiers: the last one, the extremes, and steps from one to the next, all and small ones.
@@ -41,7 +46,7 @@ pub(super) struct Walk {
     up: u32,
     down: u32,
     pub(super) told: Option<Severity>,
-    pub(super) samples: Vec<Sample>,
+    closely: Option<Box<Closely>>,
 }
 
 impl Walk {
@@ -50,14 +55,12 @@ impl Walk {
             began,
             who,
             several: false,
-            actors: Distinct::NONE,
             goes_on: false,
             is_bot: false,
             objects: Distinct::NONE,
             exchanges: 0,
             failures: 0,
             forbidden: 0,
-            besides: None,
             head: 0,
             last: None,
             lowest: u64::MAX,
@@ -66,7 +69,7 @@ impl Walk {
             up: 0,
             down: 0,
             told: None,
-            samples: Vec::new(),
+            closely: None,
         }
     }
 
@@ -86,11 +89,22 @@ impl Walk {
         std::mem::replace(&mut self.head, head) != head
     }
 
-    /// Successes elsewhere since the walk was first evaluated, out of this many of its actor since then.
+    /// What is kept since it is looked at.
+    pub(super) fn closely(&mut self) -> &mut Closely {
+        let new = || Box::new(Closely { actors: Distinct::NONE, samples: Vec::new(), besides: None });
+        self.closely.get_or_insert_with(new)
+    }
+
+    /// Examples of its requests.
+    pub(super) fn samples(&self) -> impl Iterator<Item = Sample> + '_ {
+        self.closely.iter().flat_map(|closely| closely.samples.iter().cloned())
+    }
+
+    /// Successes elsewhere since the walk was first looked at, out of this many of its actor since then.
     pub(super) fn pages(&mut self, all: u32) -> u32 {
         let passes = self.exchanges.saturating_sub(self.failures);
         let others = i64::from(all).saturating_sub(passes.into());
-        let before = *self.besides.get_or_insert(others);
+        let before = *self.closely().besides.get_or_insert(others);
         u32::try_from(others.saturating_sub(before)).unwrap_or(0)
     }
 
@@ -119,7 +133,7 @@ impl Walk {
 
     /// About how many people or programs requested; one if unknown.
     pub(super) fn people(&self) -> u32 {
-        self.actors.estimate().max(1)
+        self.closely.as_ref().map_or(1, |closely| closely.actors.estimate().max(1))
     }
 
     /// Whether identifiers are walked through: most steps are small and in one direction, or, if several connections of
