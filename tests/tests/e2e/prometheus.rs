@@ -143,7 +143,7 @@ fn no_panel_is_empty_and_every_rule_loads() -> Result<()> {
 /// route that the document lacks, and objects asked for one after the other.
 fn work(net: &Net, prometheus: &Prometheus) -> Result<()> {
     let server = (SERVER_V4, LoginServer::PORT).into();
-    net.world.enter(|| {
+    net.world.enter(|| -> Result<()> {
         let us = Client::new(v4(LEGITIMATE), server);
         let with = "Authorization: Bearer q8w7e6r5t4y3u2i1";
         log_in(&us, "user7", LEAKED.0)?;
