@@ -91,7 +91,8 @@ fn daemon(net: &Net) -> Result<Daemon> {
     fs::write(&leaked, LEAKED.1)?;
     fs::write(&document, DOCUMENT)?;
     daemon.write_config(&format!(
-        "{}[login]\nleaked_passwords = {leaked:?}\n\n[routes]\nopenapi = {document:?}\n\n[alerts.deny_file]\npath = {:?}\n\n\
+        "{}[login]\nleaked_passwords = {leaked:?}\n\n[login.shop]\nroute = \"/login\"\nsuccess_status = [\"200\"]\n\
+         failure_status = [\"401\"]\n\n[routes]\nopenapi = {document:?}\n\n[alerts.deny_file]\npath = {:?}\n\n\
          [alerts.syslog]\nurl = \"tcp://127.0.0.1:1\"\n\n[access_logs]\n{:?} = \"nginx\"\n\n\
          [fleet]\nurl = \"redis://127.0.0.1:1\"\nauthority = {}\n",
         config("enforce", "off"),
@@ -139,14 +140,15 @@ fn no_panel_is_empty_and_every_rule_loads() -> Result<()> {
     Ok(())
 }
 
-/// What the dashboard of authorization is about, once each: a login with a leaked password, requests with credentials, a
-/// route that the document lacks, and objects asked for one after the other.
+/// What the dashboard of authorization is about, once each: a login with a leaked password, a refused one, requests with
+/// credentials, a route that the document lacks, and objects asked for one after the other.
 fn work(net: &Net, prometheus: &Prometheus) -> Result<()> {
     let server = (SERVER_V4, LoginServer::PORT).into();
     net.world.enter(|| -> Result<()> {
         let us = Client::new(v4(LEGITIMATE), server);
         let with = "Authorization: Bearer q8w7e6r5t4y3u2i1";
         log_in(&us, "user7", LEAKED.0)?;
+        log_in(&us, "user7", "wrong")?;
         for (path, credentials) in [("/profile", with), ("/items", with), ("/health", "Accept: */*")] {
             get(&us, path, credentials)?;
         }
