@@ -1,7 +1,6 @@
 //! The thread that writes learned data to files: a disk may take seconds, which the thread that reads HTTP cannot
 //! afford.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -9,15 +8,15 @@ use anyhow::Context as _;
 use tracing::{debug, warn};
 
 use super::learned::Baselines;
+use crate::detect::Learning;
 use crate::posture::{self, Snapshot};
 use crate::route::Learned;
 use crate::store::StateFile;
 
 /// Data to write.
-#[derive(Debug)]
 pub(super) enum Kept {
     Routes(Learned),
-    Baselines(BTreeMap<String, serde_json::Value>),
+    Baselines(Learning),
     /// It shares its rows with the inventory; they are written as they were.
     Posture(Snapshot),
 }
@@ -93,7 +92,7 @@ fn write_all(
                 }
             }
             Kept::Baselines(learned) => {
-                if let Err(error) = baselines.save(&learned) {
+                if let Err(error) = baselines.save(&learned.finish()) {
                     warn!(%error, "the detectors' learned data could not be stored; after a restart it is learned again");
                 }
             }
@@ -114,12 +113,12 @@ mod tests {
         let posture = StateFile::open(directory.path(), super::super::posture::POSTURE).unwrap();
         let routes = StateFile::open(directory.path(), ROUTES).unwrap();
         let keeper = Keeper::start(routes, open(), posture).unwrap();
-        let numbered = |number: u32| BTreeMap::from([("spikes".to_owned(), number.into())]);
+        let numbered = |number: u32| Learning::of("spikes", number.into());
         for number in 0..100 {
             keeper.keep(Kept::Baselines(numbered(number)));
         }
         keeper.keep_surely(Kept::Baselines(numbered(100)));
         drop(keeper);
-        assert_eq!(open().recall(Timestamp::default()), (numbered(100), None));
+        assert_eq!(open().recall(Timestamp::default()), (numbered(100).finish(), None));
     }
 }

@@ -30,7 +30,7 @@ use super::units::{self, UnitNames};
 use super::watcher::Watcher;
 use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
-use crate::detect::{CountryOf, Detectors};
+use crate::detect::{CountryOf, Detectors, Learning};
 use crate::event::Served;
 use crate::identity::Key;
 use crate::kernel::{self, Mirror, SegmentRings, never_preempt};
@@ -141,10 +141,10 @@ impl Sensing {
             keeper,
             names: UnitNames::default(),
             served: Vec::new(),
+            learning: None,
         };
         let thread = std::thread::Builder::new().name("sensing".to_owned()).spawn(move || worker.run());
-        let thread = Some(thread.context("cannot start the thread that reads HTTP")?);
-        Ok(Self { shared, thread, damages })
+        Ok(Self { shared, thread: Some(thread.context("cannot start the thread that reads HTTP")?), damages })
     }
 
     /// Unusable files of learned data.
@@ -200,6 +200,8 @@ struct Worker {
     names: UnitNames,
     /// Listening sockets of units and containers.
     served: Vec<Served>,
+    /// What is being taken of what detectors have learned.
+    learning: Option<Learning>,
 }
 
 impl Worker {
@@ -237,9 +239,10 @@ impl Worker {
             }
             if now.since(kept_baselines) >= KEEP_BASELINES || now < kept_baselines {
                 kept_baselines = now;
-                self.keeper.keep(Kept::Baselines(self.pipeline.observer().detectors.learned()));
+                self.learning = Some(Learning::default());
                 self.keeper.keep(Kept::Posture(self.pipeline.inventory().snapshot(now)));
             }
+            self.keep_baselines();
             in_vain = if read == 0 { in_vain.saturating_add(1) } else { 0 };
             if read == 0 {
                 let sleep = if now.since(heard) >= REST { SLEEP_QUIET } else { SLEEP };
@@ -254,10 +257,22 @@ impl Worker {
         self.pipeline.finish(clock::now());
         self.publish(clock::now());
         self.keeper.keep_surely(Kept::Routes(self.pipeline.routes().export()));
-        self.keeper.keep_surely(Kept::Baselines(self.pipeline.observer().detectors.learned()));
+        let mut learning = Learning::default();
+        while !self.pipeline.observer_mut().detectors.learn(&mut learning) {}
+        self.keeper.keep_surely(Kept::Baselines(learning));
         self.keeper.keep_surely(Kept::Posture(self.pipeline.inventory().snapshot(clock::now())));
         // Nothing reads the rings from here on.
         self.mirror.watch(&BTreeSet::new());
+    }
+
+    /// Takes a piece of what detectors have learned, if that is to be stored, and has it stored after the last one.
+    fn keep_baselines(&mut self) {
+        let Some(mut learning) = self.learning.take() else { return };
+        if self.pipeline.observer_mut().detectors.learn(&mut learning) {
+            self.keeper.keep(Kept::Baselines(learning));
+        } else {
+            self.learning = Some(learning);
+        }
     }
 
     /// Takes the secrets that have arrived: before segments, whose connections need them.

@@ -21,6 +21,7 @@ pub mod graphql;
 pub mod http2_abuse;
 pub mod injection;
 pub mod key_exposure;
+mod learning;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
@@ -44,6 +45,7 @@ mod weather;
 mod window;
 
 pub use config::{Config, Preset, Response};
+pub use learning::{Begun, Finish, Learning, Taken};
 pub use signal::{Evidence, Growth, Number, Offender, Sample, Signal, Subject};
 pub use threat::{Severity, Threat};
 
@@ -72,9 +74,16 @@ pub trait Detector: Send {
         ""
     }
 
-    /// What it has learned and needs after a restart; small.
+    /// What it has learned and needs after a restart; small. Whoever remembers more has [`Self::take`].
     fn learned(&self) -> Option<serde_json::Value> {
         None
+    }
+
+    /// Takes the next piece of what it has learned, so much as the thread that reads HTTP has time for. `begun` is what
+    /// the piece before left.
+    fn take(&mut self, _begun: Option<Begun>) -> Taken {
+        let learned = self.learned();
+        Taken::All(Box::new(|| learned))
     }
 
     /// Takes up what it had learned. What cannot be read is left out: it learns anew.
@@ -202,16 +211,6 @@ impl Detectors {
         }
         self.signals.retain(|signal| !self.off.contains(&signal.threat));
         self.signals.drain(..)
-    }
-
-    /// What detectors have learned, by their names.
-    #[must_use]
-    pub fn learned(&self) -> BTreeMap<String, serde_json::Value> {
-        let learned = self
-            .detectors
-            .iter()
-            .filter_map(|detector| Some((detector.name().to_owned(), detector.learned()?)));
-        learned.collect()
     }
 
     /// Gives them what an earlier run had learned; what of it could not be read, if anything.

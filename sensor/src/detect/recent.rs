@@ -83,10 +83,23 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     /// The entry of a key; a new one, made by `make`, if there is none or it is too old.
     #[inline]
     pub(super) fn touch(&mut self, key: K, now: Timestamp, make: impl FnOnce() -> V) -> Option<&mut V> {
+        self.touch_beside(key, now, make, |_| 0)
+    }
+
+    /// The same where entries differ in worth: one of less worth makes room first, however lately it was seen. What
+    /// anybody can have made in masses is worth nothing, so that whoever floods the table evicts what he made.
+    #[inline]
+    pub(super) fn touch_beside(
+        &mut self,
+        key: K,
+        now: Timestamp,
+        make: impl FnOnce() -> V,
+        worth: impl Fn(&V) -> u32,
+    ) -> Option<&mut V> {
         let hash = self.hash(&key);
         let (at, found) = match self.find(hash, &key) {
             Some(at) => (at, true),
-            None => (self.place(hash, key, now), false),
+            None => (self.place(hash, key, now, worth), false),
         };
         let keep = self.keep;
         if !found && at == self.entries.len() {
@@ -108,8 +121,8 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     }
 
     /// Where a new key goes: after the last one, or in place of an evicted one.
-    fn place(&mut self, hash: u64, key: K, now: Timestamp) -> usize {
-        let at = if self.entries.len() < self.capacity { self.entries.len() } else { self.free(now) };
+    fn place(&mut self, hash: u64, key: K, now: Timestamp, worth: impl Fn(&V) -> u32) -> usize {
+        let at = if self.entries.len() < self.capacity { self.entries.len() } else { self.free(now, worth) };
         let Self { index, hasher, entries, .. } = self;
         let rehash = |at: &u32| {
             entries.get(*at as usize).map_or_else(|| hasher.hash_one(key), |entry| hasher.hash_one(entry.key))
@@ -118,12 +131,16 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         at
     }
 
-    fn free(&mut self, now: Timestamp) -> usize {
-        let length = self.entries.len();
+    fn free(&mut self, now: Timestamp, worth: impl Fn(&V) -> u32) -> usize {
+        let (length, keep) = (self.entries.len(), self.keep);
         let candidates =
             (0..CANDIDATES).map(|step| self.hand.wrapping_add(step).checked_rem(length).unwrap_or_default());
-        let seen = |at: &usize| self.entries.get(*at).map(|entry| entry.seen);
-        let at = candidates.min_by_key(seen).unwrap_or_default();
+        let rank = |at: &usize| {
+            let entry = self.entries.get(*at)?;
+            let worth = if is_old(entry.seen, now, keep) { 0 } else { worth(&entry.value) };
+            Some((worth, entry.seen))
+        };
+        let at = candidates.min_by_key(rank).unwrap_or_default();
         self.hand = self.hand.wrapping_add(CANDIDATES);
         if let Some(entry) = self.entries.get(at) {
             self.evicted = self.evicted.saturating_add(u64::from(!is_old(entry.seen, now, self.keep)));
@@ -206,6 +223,15 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     /// All entries, including expired ones, in the order of storage.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|entry| (&entry.key, &entry.value))
+    }
+
+    /// The entries before the place `end`, `most` of them at most, in the order of storage: to read a table piece by piece,
+    /// from its end. Entries that others make room for move towards the start, so that each which stays is met at least
+    /// once.
+    pub(super) fn before(&self, end: usize, most: usize) -> impl ExactSizeIterator<Item = (&K, &V)> {
+        let end = end.min(self.entries.len());
+        let piece = self.entries.get(end.saturating_sub(most)..end).unwrap_or_default();
+        piece.iter().map(|entry| (&entry.key, &entry.value))
     }
 
     /// As [`Self::iter`], with the time at which each was last seen.
@@ -299,88 +325,4 @@ pub(super) fn share(part: u32, whole: u32) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_unix_nanos(1_700_000_000_000_000_000 + seconds * 1_000_000_000)
-    }
-
-    #[test]
-    fn a_million_keys_stay_within_the_bound_and_busy_ones_stay() {
-        let mut table = Recent::new(1_000, Duration::from_secs(600), 1);
-        for key in 0..1_000_000_u64 {
-            let now = Timestamp::from_unix_nanos(key * 1_000_000);
-            table.touch(key + 10, now, || 0);
-            *table.touch(1, now, || 0).unwrap() += 1;
-        }
-        assert_eq!(table.usage().entries, 1_000);
-        assert!(table.usage().evicted > 990_000, "{:?}", table.usage());
-        let hash = table.hash(&1);
-        let now = Timestamp::from_unix_nanos(1_000_000_000_000);
-        assert_eq!(table.get(hash, &1, now), Some(&mut 1_000_000));
-    }
-
-    #[test]
-    fn a_clock_set_back_forgets_at_most_what_it_made_meaningless() {
-        let mut table = Recent::new(8, Duration::from_secs(60), 1);
-        *table.touch(1, at(100_000), || 0).unwrap() = 5;
-        assert_eq!(table.touch(1, at(99_990), || 0), Some(&mut 5));
-        assert_eq!(table.touch(1, at(10), || 0), Some(&mut 0));
-        assert_eq!(table.usage().entries, 1);
-    }
-
-    proptest! {
-        #[test]
-        fn it_is_a_map_that_forgets(
-            capacity in 1_u32..40,
-            steps in prop::collection::vec((0_u8..60, 0_u64..40, any::<bool>()), 1..300),
-        ) {
-            let keep = Duration::from_secs(30);
-            let mut table = Recent::new(capacity, keep, 1);
-            let mut model: HashMap<u8, (u64, u32)> = HashMap::new();
-            let mut now = 0;
-            for (key, wait, sweep) in steps {
-                now += wait;
-                if sweep {
-                    table.sweep(at(now), 7, |key, value| {
-                        let (seen, known) = model.remove(key).unwrap();
-                        assert!(now - seen > 30 && known == value);
-                    });
-                }
-                let value = table.touch(key, at(now), || 0).unwrap();
-                let known = model.get(&key).filter(|(seen, _)| now - seen <= 30).map_or(0, |(_, value)| *value);
-                prop_assert!(*value == known || *value == 0);
-                *value += 1;
-                model.insert(key, (now, *value));
-                prop_assert!(table.usage().entries <= capacity as usize);
-                // What it has is what was put in, at one place only.
-                let mut keys: Vec<u8> = table.iter().map(|(key, _)| *key).collect();
-                prop_assert!(table.iter().all(|(key, value)| model[key].1 == *value));
-                keys.sort_unstable();
-                keys.dedup();
-                prop_assert_eq!(keys.len(), table.usage().entries);
-                for key in keys {
-                    let hash = table.hash(&key);
-                    prop_assert!(table.find(hash, &key).is_some());
-                }
-            }
-        }
-
-        #[test]
-        fn different_values_are_counted(count in 0_u32..3_000, seed in any::<u64>()) {
-            let hasher = RandomState::with_seeds(seed, 1, 2, 3);
-            let mut distinct = Distinct::<16>::NONE;
-            for value in (0..count).chain(0..count) {
-                distinct.note(hasher.hash_one(value));
-            }
-            prop_assert!(distinct.at_least() <= count);
-            let error = distinct.estimate().abs_diff(count);
-            prop_assert!(error <= count / 5 + 2, "{} for {count}", distinct.estimate());
-        }
-    }
-}
+mod tests;

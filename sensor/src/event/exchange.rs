@@ -306,12 +306,12 @@ impl<'a> QueryKeys<'a> {
         self.pairs().find(|(name, value)| !value.is_empty() && is_identifier(name))
     }
 
-    /// Whether a parameter comes twice that is not written as a list: the server and what checks before it may each
-    /// take another one (CWE-235).
+    /// The same parameter with another value, the last of them, if it comes twice and is not written as a list: the server
+    /// and what checks before it may each take another one (CWE-235).
     #[must_use]
-    pub(crate) fn has_identifier_twice(self) -> bool {
-        let Some((first, value)) = self.identifier() else { return false };
-        self.pairs().any(|(name, other)| name == first && other != value)
+    pub(crate) fn identifier_again(self) -> Option<(&'a [u8], &'a [u8])> {
+        let (first, value) = self.identifier()?;
+        self.pairs().filter(|(name, other)| *name == first && *other != value && !other.is_empty()).last()
     }
 
     fn pairs(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
@@ -319,8 +319,13 @@ impl<'a> QueryKeys<'a> {
     }
 }
 
-/// Whether a parameter names an object.
+/// Whether a parameter names an object, which may be hidden by percent-encoding.
 fn is_identifier(name: &[u8]) -> bool {
+    if memchr::memchr(b'%', name).is_some() {
+        let mut decoded = Vec::new();
+        let name = crate::values::decode(name, &mut decoded);
+        return memchr::memchr(b'%', name).is_none() && is_identifier(name);
+    }
     let ends = |end: &[u8]| name.len() > end.len() && name.ends_with(end);
     let is = |whole: &[u8]| name.eq_ignore_ascii_case(whole);
     is(b"id") || is(b"uuid") || is(b"guid") || ends(b"_id") || ends(b"-id") || ends(b"Id") || ends(b"_uuid")

@@ -324,6 +324,11 @@ impl Leaks {
         Some((password, found))
     }
 
+    /// Whether there is a list.
+    pub(super) const fn is_there(&self) -> bool {
+        self.list.is_some()
+    }
+
     /// Look-ups that failed.
     pub(super) const fn failed(&self) -> u64 {
         self.failed

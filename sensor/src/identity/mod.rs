@@ -244,7 +244,13 @@ impl Identifier {
         self.logins.leaks_mut().answer()
     }
 
-    /// Passwords that could not be looked up in the list of leaked ones.
+    /// Whether passwords are looked up in a list of leaked ones.
+    #[must_use]
+    pub const fn looks_up_passwords(&self) -> bool {
+        self.logins.leaks().is_there()
+    }
+
+    /// Passwords that could not be looked up in it.
     #[must_use]
     pub const fn unchecked_passwords(&self) -> u64 {
         self.logins.leaks().failed()

@@ -128,6 +128,12 @@ impl Inspector {
         &self.counters
     }
 
+    /// Whether exchanges are compared with an OpenAPI document.
+    #[must_use]
+    pub fn has_document(&self) -> bool {
+        self.config.schemas.get().is_some()
+    }
+
     /// Inspects an exchange. `body` is that of the request, decoded, and how far; `known` is what other rooms found out.
     pub fn exchange(
         &mut self,

@@ -7,7 +7,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 use super::families::{Family, Snapshot, families};
 use super::http::histogram;
 use crate::decide::{DeciderStats, Tripped};
-use crate::detect::{Response, Severity, Threat, Usage};
+use crate::detect::{Severity, Threat, Usage};
 use crate::notify::{DenyStats, NotifyStats};
 use crate::pipeline::Durations;
 use crate::store::StoreStats;
@@ -99,14 +99,14 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families
 }
 
-/// Severe alerts of detectors that may act, from the start, so that a first one is an increase for whoever watches them.
+/// Alerts of every severity that a detector tells, from the start, so that a first one is an increase for whoever watches
+/// them: for most detectors the first one is what matters.
 fn about_decisions(detection: &Detection) -> Vec<MetricFamily> {
     let alerts = Threat::ALL.into_iter().flat_map(|threat| {
         Severity::ALL.into_iter().filter_map(move |severity| {
             let count = detection.alerts.get(&(threat, severity)).copied();
-            let watched = threat.mildest().max(Severity::High)..=threat.worst();
-            let acts = Response::of(threat) == Response::Enforce;
-            let count = count.or((acts && watched.contains(&severity)).then_some(0))?;
+            let told = threat.mildest()..=threat.worst();
+            let count = count.or(told.contains(&severity).then_some(0))?;
             Some(ALERTS.metric(&[("detector", threat.slug()), ("severity", severity.label())], count))
         })
     });

@@ -9,7 +9,7 @@ use super::families::{Family, Snapshot, families};
 use super::{identity, inspect, tls};
 use crate::capture::datagram::{DatagramCounters, Refusal};
 use crate::event::LoginOutcome;
-use crate::pipeline::{self, DURATION_BUCKETS, Durations};
+use crate::pipeline::{self, DURATION_BUCKETS, Durations, StatusClass, Totals};
 use crate::posture::Access;
 use crate::stream::{self, CloseCause};
 
@@ -144,7 +144,7 @@ fn refused(snapshot: &Snapshot) -> Vec<Metric> {
 fn about_exchanges(http: &pipeline::Snapshot) -> Vec<MetricFamily> {
     let closed = CloseCause::ALL
         .map(|cause| STREAMS_CLOSED.metric(&[("cause", cause.label())], http.streams.closed(cause)));
-    let exchanges = http.totals.by_labels().into_iter().map(|((version, method, class), count)| {
+    let exchanges = by_labels(&http.totals).into_iter().map(|((version, method, class), count)| {
         let labels = [("version", version), ("method", method), ("status_class", class.label())];
         HTTP_EXCHANGES.metric(&labels, count)
     });
@@ -193,7 +193,20 @@ fn about_exchanges(http: &pipeline::Snapshot) -> Vec<MetricFamily> {
     families
 }
 
-/// Families that only those have who look up passwords, or see routes: a scrape stays small.
+/// Exchanges, with those that failed at zero for every method that was used: the first failure is an increase then.
+fn by_labels(totals: &Totals) -> BTreeMap<(&'static str, &'static str, StatusClass), u64> {
+    let mut counts = totals.by_labels();
+    let used: Vec<_> = counts.keys().map(|(version, method, _)| (*version, *method)).collect();
+    for (version, method) in used {
+        for class in [StatusClass::ClientError, StatusClass::ServerError] {
+            counts.entry((version, method, class)).or_default();
+        }
+    }
+    counts
+}
+
+/// Families that only those have who look up passwords, or see routes: a scrape stays small. Where passwords are looked up,
+/// or there is an OpenAPI document, what was found is there from the start, as zero.
 fn of_access(http: &pipeline::Snapshot) -> Vec<MetricFamily> {
     let (looked_up, leaked) = http.totals.leaked();
     let failed = http.unchecked_passwords;
@@ -204,11 +217,12 @@ fn of_access(http: &pipeline::Snapshot) -> Vec<MetricFamily> {
         let count = http.inventory.of(access, is_undocumented);
         let documented = if is_undocumented { "no" } else { "yes_or_unknown" };
         let labels = [("auth", access.label()), ("documented", documented)];
-        (count > 0).then(|| INVENTORY.metric(&labels, count))
+        let is_there = count > 0 || is_undocumented && http.has_document;
+        is_there.then(|| INVENTORY.metric(&labels, count))
     });
     let rows: Vec<_> = rows.collect();
     let mut families = Vec::new();
-    if looked_up > 0 || failed > 0 {
+    if http.looks_up_passwords {
         families.push(LEAKED.with(passwords.to_vec()));
     }
     if !rows.is_empty() {

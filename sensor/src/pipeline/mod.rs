@@ -95,8 +95,12 @@ pub struct Snapshot {
     pub tls: tls::Counters,
     /// Peers that report other clients' addresses and are not trusted proxies, busiest first.
     pub forwarders: Vec<identity::Forwarder>,
-    /// Passwords that could not be looked up in the list of leaked ones.
+    /// Whether passwords are looked up in a list of leaked ones.
+    pub looks_up_passwords: bool,
+    /// Passwords that could not be looked up in it.
     pub unchecked_passwords: u64,
+    /// Whether exchanges are compared with an OpenAPI document.
+    pub has_document: bool,
     /// Rows of the inventory by who is answered.
     pub inventory: posture::Rows,
 }
@@ -115,7 +119,8 @@ impl Snapshot {
         }
         totals.count_looked_up(true);
         let inventory = posture::Rows::of_everything();
-        Self { http: http::Counters::of_everything(), totals, inventory, ..Self::default() }
+        let http = http::Counters::of_everything();
+        Self { http, totals, inventory, looks_up_passwords: true, has_document: true, ..Self::default() }
     }
 }
 
@@ -251,7 +256,9 @@ impl<O: Observer> Pipeline<O> {
             tls_ports: self.streams.protocol().counters().ports().clone(),
             tls: self.streams.protocol().counters(),
             forwarders: self.streams.protocol().inner().sink().identifier.forwarders(),
+            looks_up_passwords: self.streams.protocol().inner().sink().identifier.looks_up_passwords(),
             unchecked_passwords: self.streams.protocol().inner().sink().unchecked_passwords(),
+            has_document: self.streams.protocol().inner().sink().inspector.has_document(),
             inventory: self.inventory().by_access(),
         }
     }

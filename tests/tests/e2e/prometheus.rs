@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use sensor_tests::daemon::{Daemon, PATIENCE, WEB};
-use sensor_tests::netns::{FLOODER, LEGITIMATE, Net, SERVER_V4, v4};
+use sensor_tests::netns::{FLOODER, GATEWAY, LEGITIMATE, Net, SERVER_V4, v4};
 use sensor_tests::peers::http::Client;
 use sensor_tests::peers::login::{LoginServer, RIGHT};
 use sensor_tests::peers::prometheus::Prometheus;
@@ -17,8 +17,19 @@ use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
 use serde_json::Value;
 
-/// Most attempts of the attacker; it is blocked long before.
-const ATTEMPTS: u32 = 500;
+/// A password of [`LoginServer`], and a list of leaked ones with its SHA-1 hash.
+const LEAKED: (&str, &str) = ("right-7", "CCBDA9C939739D40BF617C929841E3C4D0FC8545:12\n");
+
+/// What the API is said to be: it has more.
+const DOCUMENT: &str = r#"{"openapi":"3.1.0","info":{"title":"shop","version":"1"},
+    "paths":{"/login":{"post":{"responses":{}}},"/profile":{"get":{"responses":{}}}}}"#;
+
+/// Objects that are asked for one after the other: more than `enumeration` lets pass.
+const OBJECTS: u32 = 400;
+
+/// Most attempts of the attacker, which is blocked before: after some twenty on an idle machine, after hundreds on one whose
+/// CPUs are busy, since a debug build that may not preempt servers lags behind them.
+const ATTEMPTS: u32 = 10_000;
 
 fn dist(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../sensor/dist").join(path)
@@ -67,7 +78,7 @@ fn play(net: &Net) -> Result<()> {
 }
 
 /// Prepares a daemon with every way out of alerts that has families of its own (nobody listens where syslog is sent), with
-/// an access log that is not there yet, and with a fleet whose server is away.
+/// an access log that is not there yet, a fleet whose server is away, a list of leaked passwords and an OpenAPI document.
 fn daemon(net: &Net) -> Result<Daemon> {
     let daemon = Daemon::prepare(net, "")?;
     let deny = daemon.config_path().with_file_name("deny.conf");
@@ -75,8 +86,13 @@ fn daemon(net: &Net) -> Result<Daemon> {
     let made = daemon.program(&["fleet", "init", &key.display().to_string(), "--json"]).output()?;
     ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let public: Value = serde_json::from_slice(&made.stdout)?;
+    let leaked = deny.with_file_name("leaked.txt");
+    let document = deny.with_file_name("shop.json");
+    fs::write(&leaked, LEAKED.1)?;
+    fs::write(&document, DOCUMENT)?;
     daemon.write_config(&format!(
-        "{}[alerts.deny_file]\npath = {:?}\n\n\
+        "{}[login]\nleaked_passwords = {leaked:?}\n\n[login.shop]\nroute = \"/login\"\nsuccess_status = [\"200\"]\n\
+         failure_status = [\"401\"]\n\n[routes]\nopenapi = {document:?}\n\n[alerts.deny_file]\npath = {:?}\n\n\
          [alerts.syslog]\nurl = \"tcp://127.0.0.1:1\"\n\n[access_logs]\n{:?} = \"nginx\"\n\n\
          [fleet]\nurl = \"redis://127.0.0.1:1\"\nauthority = {}\n",
         config("enforce", "off"),
@@ -108,8 +124,10 @@ fn no_panel_is_empty_and_every_rule_loads() -> Result<()> {
     play(&net)?;
     rules_load(&prometheus)?;
     for name in ["overview", "health"] {
-        panels_show(&prometheus, name)?;
+        panels_show(&prometheus, name, NUMBER)?;
     }
+    work(&net, &prometheus)?;
+    panels_show(&prometheus, "access", MORE)?;
     let attacked = || one(&prometheus, "instance:sensor_under_attack").is_some_and(|value| value == 1.0);
     ensure!(wait_until(PATIENCE, attacked), "the attack is not told");
     let alerts =
@@ -119,6 +137,35 @@ fn no_panel_is_empty_and_every_rule_loads() -> Result<()> {
     ensure!(firing.is_empty(), "nothing is wrong with the daemon: {firing:?}");
     let metrics = daemon.metrics()?;
     ensure!(metrics.text.len() < 64 << 10, "{} bytes", metrics.text.len());
+    Ok(())
+}
+
+/// What the dashboard of authorization is about, once each: a login with a leaked password, a refused one, requests with
+/// credentials, a route that the document lacks, and objects asked for one after the other.
+fn work(net: &Net, prometheus: &Prometheus) -> Result<()> {
+    let server = (SERVER_V4, LoginServer::PORT).into();
+    net.world.enter(|| -> Result<()> {
+        let us = Client::new(v4(LEGITIMATE), server);
+        let with = "Authorization: Bearer q8w7e6r5t4y3u2i1";
+        log_in(&us, "user7", LEAKED.0)?;
+        log_in(&us, "user7", "wrong")?;
+        for (path, credentials) in [("/profile", with), ("/items", with), ("/health", "Accept: */*")] {
+            get(&us, path, credentials)?;
+        }
+        // Whoever is limited for it has asked for enough.
+        let walker = Client { timeout: Duration::from_millis(500), ..Client::new(v4(GATEWAY), server) };
+        let _limited = (1..=OBJECTS).try_for_each(|n| get(&walker, &format!("/orders/{n}"), "Accept: */*"));
+        Ok(())
+    })?;
+    let told = "sum(sensor_alerts_total{detector=\"enumeration\"})";
+    ensure!(wait_until(PATIENCE, || one(prometheus, told).is_some_and(|count| count > 0.0)), "no alert");
+    Ok(())
+}
+
+fn get(client: &Client, path: &str, header: &str) -> Result<()> {
+    let answer =
+        ask(client, &format!("GET {path} HTTP/1.1\r\nHost: shop\r\n{header}\r\nConnection: close\r\n\r\n"))?;
+    ensure!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
     Ok(())
 }
 
@@ -142,8 +189,12 @@ fn rules_load(prometheus: &Prometheus) -> Result<()> {
     Ok(())
 }
 
-/// Every query of every panel gives a number, with the variables as Grafana fills them in.
-fn panels_show(prometheus: &Prometheus, name: &str) -> Result<()> {
+/// A panel has to show some number, or more than zero.
+const NUMBER: f64 = f64::NEG_INFINITY;
+const MORE: f64 = f64::MIN_POSITIVE;
+
+/// Every query of every panel gives a number of at least `least`, with the variables as Grafana fills them in.
+fn panels_show(prometheus: &Prometheus, name: &str, least: f64) -> Result<()> {
     let dashboard: Value = serde_json::from_str(&fs::read_to_string(dist(&format!("grafana/{name}.json")))?)?;
     let panels = dashboard.get("panels").and_then(Value::as_array).context("no panels")?;
     let mut empty = Vec::new();
@@ -153,7 +204,8 @@ fn panels_show(prometheus: &Prometheus, name: &str) -> Result<()> {
             let query = query.replace("$instance", ".+").replace("$__rate_interval", "1m");
             ensure!(!query.contains('$'), "a variable that this test does not know: {query}");
             let has_number = |sample: &Value| {
-                sample.pointer("/value/1").and_then(Value::as_str).is_some_and(|value| value != "NaN")
+                let value = sample.pointer("/value/1").and_then(Value::as_str);
+                value.and_then(|value| value.parse::<f64>().ok()).is_some_and(|value| value >= least)
             };
             let mut found = Vec::new();
             let is_shown = wait_until(Duration::from_secs(5), || {

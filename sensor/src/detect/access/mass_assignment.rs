@@ -70,11 +70,19 @@ struct Function {
     fields: Vec<u64>,
 }
 
+impl Function {
+    /// What is lost with it, where another one makes room: a function that accepted nothing may not exist.
+    fn worth(&self) -> u32 {
+        self.accepted.checked_ilog2().map_or(0, |power| power.saturating_add(1))
+    }
+}
+
 /// A field that was new.
 struct Waiting {
     since: Timestamp,
     class: &'static str,
     field: String,
+    /// By whom it was sent with success.
     senders: Distinct<1>,
     /// Who sent it first.
     sender: u64,
@@ -121,7 +129,7 @@ impl MassAssignment {
         let is_accepted = matches!(exchange.outcome()?, 200..=299 | 302 | 303);
         let now = exchange.seen;
         let fresh = || Function { accepted: 0, senders: Distinct::NONE, fields: Vec::new() };
-        let known = self.functions.touch(function, now, fresh)?;
+        let known = self.functions.touch_beside(function, now, fresh, Function::worth)?;
         let is_learned =
             known.accepted >= self.config.learn && known.senders.estimate() >= self.config.senders;
         if is_accepted {
@@ -152,7 +160,10 @@ impl MassAssignment {
                 was_refused: false,
                 told: None,
             })?;
-            waiting.senders.note(sender);
+            // Refusals cost nobody anything: two of them, with credentials made up, would make a new version of a client.
+            if is_accepted {
+                waiting.senders.note(sender);
+            }
             waiting.requests = waiting.requests.saturating_add(1);
             waiting.was_refused |= !is_accepted;
             if is_accepted && !waiting.is_accepted {
@@ -217,11 +228,13 @@ impl MassAssignment {
     }
 
     /// What is known of functions, for a file.
-    pub(super) fn learned(&self) -> serde_json::Value {
-        let functions = self.functions.iter().map(|(key, function)| {
-            (*key, function.accepted, *function.senders.bits(), function.fields.clone())
-        });
-        serde_json::to_value(functions.collect::<Vec<Kept>>()).unwrap_or_default()
+    pub(super) fn learned(&self) -> Vec<Kept> {
+        self.functions
+            .iter()
+            .map(|(key, function)| {
+                (*key, function.accepted, *function.senders.bits(), function.fields.clone())
+            })
+            .collect()
     }
 
     /// Takes it up.
@@ -237,7 +250,7 @@ impl MassAssignment {
     }
 }
 
-type Kept = (u64, u32, [u64; 4], Vec<u64>);
+pub(super) type Kept = (u64, u32, [u64; 4], Vec<u64>);
 
 fn learn(known: &mut Function, field: u64) {
     if known.fields.len() < FIELDS && !known.fields.contains(&field) {

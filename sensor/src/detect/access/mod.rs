@@ -5,14 +5,17 @@
 //! [`enumeration`] counts by the hour. What is learned survives a restart, except what [`enumeration`] and
 //! [`business_flow`] count.
 
+mod asking;
 pub mod bfla;
 pub mod bola;
 pub mod business_flow;
 pub mod enumeration;
+mod keeping;
 mod known;
 pub mod mass_assignment;
 mod object;
 mod origin;
+mod plain;
 mod population;
 #[cfg(test)]
 mod tests;
@@ -24,13 +27,14 @@ use std::time::Duration;
 use foldhash::quality::FixedState;
 
 use super::config::{Response, Sources};
+use super::learning::{Begun, Taken};
 use super::ongoing::Ongoing;
 use super::recent::Recent;
 use super::threat::counted;
 use super::{Config, Detector, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage, config};
 use super::{ongoing, recent, weather};
 use crate::clock::Timestamp;
-use crate::event::{Event, Exchange, Host, LoginOutcome, Source};
+use crate::event::{Event, Exchange, LoginOutcome, Source};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 use business_flow::BusinessFlow;
@@ -111,9 +115,8 @@ impl Access {
         })
     }
 
-    fn exchange(&mut self, exchange: &Exchange<'_>, signals: &mut Vec<Signal>) {
+    fn exchange(&mut self, exchange: &Exchange<'_>, value: Option<Value<'_>>, signals: &mut Vec<Signal>) {
         self.last = exchange.seen;
-        let value = object::of_exchange(exchange);
         self.log_in(exchange);
         let principal = exchange.principal.map(|principal| self.behind(principal, exchange.seen));
         let client = self.sources.client(exchange.client);
@@ -123,8 +126,11 @@ impl Access {
         if let Some(enumeration) = &mut self.enumeration {
             enumeration.exchange(exchange, value, signals);
         }
-        // A page of another site may have a browser ask for anything in its user's name.
-        if exchange.cross_site || exchange.method == Some("OPTIONS") {
+        if exchange.method == Some("OPTIONS") {
+            return;
+        }
+        self.open_route(exchange, (principal, client), signals);
+        if asking::may_be_of_another_site(exchange) {
             return;
         }
         self.of_route(exchange, (principal, client), signals);
@@ -140,7 +146,11 @@ impl Access {
         }
         let hasher = &self.hasher;
         let origin = || origin::of_exchange(exchange, hasher);
-        let case = self.known.as_mut().and_then(|known| known.note(&ask, origin));
+        let again = self.again(exchange, &ask);
+        let case = self.known.as_mut().and_then(|known| {
+            let case = known.note(&ask, origin);
+            case.or_else(|| known.note(&again?, origin))
+        });
         if let (Some(case), Some(principal)) = (case, principal) {
             signals.extend(self.tell(&case, principal, (client, exchange)));
         }
@@ -155,6 +165,21 @@ impl Access {
         std::hint::black_box((walk, known));
     }
 
+    /// Whether a route that needs credentials answers without. Whoever asks is accused of nothing, and may claim anything.
+    fn open_route(
+        &mut self,
+        exchange: &Exchange<'_>,
+        (principal, client): (Option<KeyedHash>, ClientNet),
+        signals: &mut Vec<Signal>,
+    ) {
+        let Some(route) = exchange.route else { return };
+        if let Some(detector) = self.unauthenticated.as_mut().filter(|_| exchange.source != Source::Log) {
+            let by = (principal.map(number_of), self.hasher.hash_one(client.owner()));
+            let function = self.hasher.hash_one((exchange.method, route));
+            signals.extend(detector.exchange(exchange, function, by));
+        }
+    }
+
     /// What is judged of functions, whatever their objects.
     fn of_route(
         &mut self,
@@ -165,10 +190,6 @@ impl Access {
         let Some(route) = exchange.route else { return };
         let function = self.hasher.hash_one((exchange.method, route));
         let address = self.hasher.hash_one(client.owner());
-        if let Some(detector) = self.unauthenticated.as_mut().filter(|_| exchange.source != Source::Log) {
-            let by = (principal.map(number_of), address);
-            signals.extend(detector.exchange(exchange, function, by));
-        }
         if let Some(detector) = &mut self.mass_assignment {
             let sender = principal.map_or(address, |principal| known::spread(number_of(principal)));
             signals.extend(detector.exchange(exchange, (function, sender), (principal, client)));
@@ -196,46 +217,6 @@ impl Access {
         }
         let hash = self.sessions.hash(&principal);
         self.sessions.get(hash, &principal, now).map_or(principal, |user| *user)
-    }
-
-    /// The request as the knowledge takes it. Hosts are told apart: tenants have the same numbers.
-    fn ask(
-        &self,
-        exchange: &Exchange<'_>,
-        value: Option<Value<'_>>,
-        (who, outcome): (Option<Who>, Outcome),
-    ) -> Option<Ask> {
-        let route = exchange.route?;
-        let host = exchange.host.as_ref().map_or("", Host::whole);
-        let template = self.hasher.hash_one(route);
-        let is_document = |value: &Value<'_>| value.object.len() > MAX_OBJECT;
-        let value = value.filter(|value| !is_document(value));
-        let mut is_polluted = false;
-        let parameter = if value.is_none() && !route.contains('{') {
-            is_polluted = exchange.query_keys.has_identifier_twice();
-            exchange.query_keys.identifier()
-        } else {
-            None
-        };
-        let of_parameter = parameter.map(|(_, value)| Value::alone(value));
-        let object = match (&value, parameter) {
-            (Some(value), _) => Some(self.hasher.hash_one((host, template, value.object))),
-            (None, Some(parameter)) => Some(self.hasher.hash_one((host, template, parameter))),
-            (None, None) => None,
-        };
-        let value = value.or(of_parameter);
-        let function = self.hasher.hash_one((exchange.method, template));
-        Some(Ask {
-            who,
-            template,
-            function: u32::try_from(function >> 32).unwrap_or_default().max(1),
-            object,
-            number: value.and_then(|value| value.number),
-            is_guessable: value.is_some_and(|value| !value.is_unguessable()),
-            is_polluted,
-            outcome,
-            now: exchange.seen,
-        })
     }
 
     /// Judges the function.
@@ -300,9 +281,6 @@ impl Access {
     }
 }
 
-/// Longest part of a path that names an object.
-const MAX_OBJECT: usize = 512;
-
 fn outcome(exchange: &Exchange<'_>) -> Option<Outcome> {
     Some(match exchange.outcome()? {
         200..=299 | 304 => Outcome::Given,
@@ -317,7 +295,9 @@ fn outcome(exchange: &Exchange<'_>) -> Option<Outcome> {
 impl Detector for Access {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         match event {
-            Event::Exchange(exchange) => self.exchange(exchange, signals),
+            Event::Exchange(exchange) => {
+                object::seen(exchange, |value| self.exchange(exchange, value, signals))
+            }
             Event::Held(_) | Event::Http2Abuse(_) | Event::LeakedPassword(_) => {}
         }
     }
@@ -365,35 +345,11 @@ impl Detector for Access {
         "access"
     }
 
-    fn learned(&self) -> Option<serde_json::Value> {
-        let known = self.known.as_ref().and_then(|known| known.kept());
-        let routes = self.unauthenticated.as_ref().map(Unauthenticated::learned);
-        Some(serde_json::json!({
-            "seed": self.seed,
-            "at": self.last.unix_nanos(),
-            "known": known,
-            "unauthenticated": routes,
-            "mass-assignment": self.mass_assignment.as_ref().map(MassAssignment::learned),
-        }))
+    fn take(&mut self, begun: Option<Begun>) -> Taken {
+        self.take_piece(begun)
     }
 
     fn restore(&mut self, learned: &serde_json::Value) -> Result<(), String> {
-        let number = |name| learned.get(name).and_then(serde_json::Value::as_u64);
-        let (Some(seed), Some(at)) = (number("seed"), number("at")) else {
-            return Err("access: no seed, or no time".to_owned());
-        };
-        let at = Timestamp::from_unix_nanos(at);
-        (self.seed, self.hasher, self.last) = (seed, FixedState::with_seed(seed), at);
-        let part = |name| learned.get(name).filter(|part| !part.is_null());
-        if let (Some(known), Some(part)) = (&mut self.known, part("known")) {
-            known.restore(part, at)?;
-        }
-        if let (Some(detector), Some(part)) = (&mut self.unauthenticated, part("unauthenticated")) {
-            detector.restore(part, at)?;
-        }
-        if let (Some(detector), Some(part)) = (&mut self.mass_assignment, part("mass-assignment")) {
-            detector.restore(part, at)?;
-        }
-        Ok(())
+        self.take_up(learned)
     }
 }

@@ -1,6 +1,7 @@
 //! The parts of a path that its template leaves open.
 
-use crate::event::{Exchange, Path};
+use super::plain;
+use crate::event::Exchange;
 
 /// The object of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +14,14 @@ pub(super) struct Value<'a> {
     pub(super) object: &'a [u8],
 }
 
-/// The object that an exchange is for.
-pub(super) fn of_exchange<'a>(exchange: &'a Exchange<'_>) -> Option<Value<'a>> {
-    of(exchange.path.as_ref().map(Path::whole)?, exchange.route?)
+/// Shows the object that an exchange is for, in its path as the server takes it.
+pub(super) fn seen<T>(exchange: &Exchange<'_>, show: impl FnOnce(Option<Value<'_>>) -> T) -> T {
+    let path = exchange.path.as_ref().map(|path| plain::path(path.whole()));
+    show(path.as_deref().zip(exchange.route).and_then(|(path, route)| of(path, route)))
 }
 
-/// The object of `path` under `route`; none if the template is closed, its open segments do not name objects, or the
-/// path was rewritten for matching (dot segments, for example), so that it does not fit.
+/// The object of `path` (see [`plain`]) under `route`; none if the template is closed, its open segments do not name
+/// objects, or the path does not fit.
 pub(super) fn of<'a>(path: &'a str, route: &str) -> Option<Value<'a>> {
     if memchr::memchr(b'{', route.as_bytes()).is_none() || route.ends_with("{other}") {
         return None;

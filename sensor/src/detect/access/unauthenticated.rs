@@ -73,6 +73,13 @@ pub(super) struct Route {
     is_public: bool,
 }
 
+impl Route {
+    /// What is lost with it, where another one makes room: refusals of what does not exist cost nobody anything.
+    fn worth(&self) -> u32 {
+        self.served.checked_ilog2().map_or(0, |power| power.saturating_add(1))
+    }
+}
+
 const FRESH: Route = Route {
     served: 0,
     principals: Distinct::NONE,
@@ -108,9 +115,13 @@ impl Unauthenticated {
         if exchange.login.is_some() || matches!(exchange.method, Some("HEAD" | "OPTIONS")) {
             return None;
         }
-        let route = self.routes.touch(function, exchange.seen, || FRESH)?;
         let status = exchange.outcome()?;
         let has_content = exchange.response_bytes.is_none_or(|bytes| bytes > 0) || status == 204;
+        // A method that a template does not have says nothing, and takes no place.
+        if !matches!((status, principal), (200..=299 | 304, _) | (401 | 403 | 302 | 303 | 307, None)) {
+            return None;
+        }
+        let route = self.routes.touch_beside(function, exchange.seen, || FRESH, Route::worth)?;
         match (status, principal) {
             (200..=299 | 304, Some(principal)) => {
                 route.served = route.served.saturating_add(1);
@@ -175,13 +186,15 @@ impl Unauthenticated {
     }
 
     /// What is known of routes, for a file.
-    pub(super) fn learned(&self) -> serde_json::Value {
-        let routes = self.routes.iter().map(|(key, route)| {
-            let Route { served, refused, open, is_public, .. } = *route;
-            let (principals, clients) = (route.principals.bits(), route.clients.bits());
-            (*key, served, *principals, refused, open, *clients, is_public)
-        });
-        serde_json::to_value(routes.collect::<Vec<Kept>>()).unwrap_or_default()
+    pub(super) fn learned(&self) -> Vec<Kept> {
+        self.routes
+            .iter()
+            .map(|(key, route)| {
+                let Route { served, refused, open, is_public, .. } = *route;
+                let (principals, clients) = (route.principals.bits(), route.clients.bits());
+                (*key, served, *principals, refused, open, *clients, is_public)
+            })
+            .collect()
     }
 
     /// Takes it up.
@@ -197,4 +210,4 @@ impl Unauthenticated {
     }
 }
 
-type Kept = (u64, u32, [u64; 2], u32, u32, [u64; 2], bool);
+pub(super) type Kept = (u64, u32, [u64; 2], u32, u32, [u64; 2], bool);

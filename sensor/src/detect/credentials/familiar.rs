@@ -8,8 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::Network;
-use super::history::{Homes, KNOWN_HOMES, REMEMBERED};
-use crate::detect::window::Moment;
+use super::history::{Homes, KNOWN_HOMES, Known, REMEMBERED};
+use crate::detect::window::{Moment, Table, Walk};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 
@@ -44,34 +44,6 @@ pub(super) struct Client {
 }
 
 impl Familiar {
-    /// Least recently used first, as in their tables.
-    pub(super) fn of<'a>(
-        accounts: impl Iterator<Item = (&'a KeyedHash, Moment, &'a Homes)>,
-        clients: impl Iterator<Item = (&'a ClientNet, Moment, u32)>,
-        now: Moment,
-    ) -> Self {
-        let age = |used: Moment| u32::try_from(now.since(used).as_secs()).unwrap_or(u32::MAX).to_le_bytes();
-        let mut bytes = Vec::new();
-        for (account, used, homes) in accounts {
-            bytes.extend(account.digest());
-            bytes.extend(age(used));
-            homes.networks().iter().for_each(|network| {
-                bytes.extend(network.map_or(0, Network::bits).to_le_bytes());
-            });
-        }
-        let accounts = encode(&bytes, ACCOUNT);
-        bytes.clear();
-        for (client, used, count) in clients {
-            let (hi, lo, length) = client.parts();
-            bytes.extend(hi.to_le_bytes());
-            bytes.extend(lo.to_le_bytes());
-            bytes.push(length);
-            bytes.extend(age(used));
-            bytes.extend(u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes());
-        }
-        Self { accounts, clients: encode(&bytes, CLIENT) }
-    }
-
     /// The stored entries in the order of use, as if last used that long before `now`.
     ///
     /// # Errors
@@ -90,6 +62,56 @@ impl Familiar {
         let accounts = accounts.iter().filter_map(|bytes| account(bytes, now)).take(MOST).collect();
         let clients = clients.iter().filter_map(|bytes| client(bytes, now)).take(MOST).collect();
         Ok((accounts, clients))
+    }
+}
+
+/// Entries taken from their tables, least recently used first. What was used while they were taken comes twice.
+#[derive(Default)]
+pub(super) struct Copying {
+    accounts: Vec<Vec<u8>>,
+    clients: Vec<Vec<u8>>,
+    walked: (Walk<KeyedHash>, Walk<ClientNet>),
+    has_accounts: bool,
+}
+
+impl Copying {
+    /// Takes so many entries at most; whether these were the last.
+    pub(super) fn take(
+        &mut self,
+        accounts: &mut Table<KeyedHash, Homes>,
+        (clients, count): (&mut Table<ClientNet, Known>, impl Fn(&Known) -> u32),
+        (most, now): (usize, Moment),
+    ) -> bool {
+        let age = |used: Moment| u32::try_from(now.since(used).as_secs()).unwrap_or(u32::MAX).to_le_bytes();
+        let mut bytes = Vec::new();
+        if !self.has_accounts {
+            self.has_accounts = accounts.walk(&mut self.walked.0, most, |account, used, homes| {
+                bytes.extend(account.digest());
+                bytes.extend(age(used));
+                homes.networks().iter().for_each(|network| {
+                    bytes.extend(network.map_or(0, Network::bits).to_le_bytes());
+                });
+            });
+            self.accounts.push(bytes);
+            return false;
+        }
+        let is_over = clients.walk(&mut self.walked.1, most, |client, used, known| {
+            let (hi, lo, length) = client.parts();
+            bytes.extend(hi.to_le_bytes());
+            bytes.extend(lo.to_le_bytes());
+            bytes.push(length);
+            bytes.extend(age(used));
+            bytes.extend(u16::try_from(count(known)).unwrap_or(u16::MAX).to_le_bytes());
+        });
+        self.clients.push(bytes);
+        is_over
+    }
+
+    pub(super) fn kept(self) -> Familiar {
+        Familiar {
+            accounts: encode(&self.accounts.concat(), ACCOUNT),
+            clients: encode(&self.clients.concat(), CLIENT),
+        }
     }
 }
 

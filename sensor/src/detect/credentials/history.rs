@@ -38,7 +38,7 @@ pub(crate) struct Client {
 
 /// A client that logged in.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     accounts: Spread<2>,
 }
 
@@ -199,15 +199,15 @@ impl History {
         self.routes.entry(Arc::clone(&name), now, || Route { name, control, watch });
     }
 
-    /// Known accounts and clients, for a file.
-    pub(super) fn familiar(&self, now: Moment) -> Familiar {
+    /// Takes a piece of the known accounts and clients, for a file; whether that was the last one.
+    pub(super) fn take_familiar(
+        &mut self,
+        copying: &mut familiar::Copying,
+        most: usize,
+        now: Moment,
+    ) -> bool {
         let count = |known: &Known| known.accounts.count(now, Span::of(REMEMBERED));
-        let clients = self.known_clients.iter_used();
-        Familiar::of(
-            self.known_accounts.iter_used(),
-            clients.map(|(client, used, known)| (client, used, count(known))),
-            now,
-        )
+        copying.take(&mut self.known_accounts, (&mut self.known_clients, count), (most, now))
     }
 
     /// Restores those known before a restart.

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::config::{Config, Response};
+use super::learning::{Begun, PIECE, Taken};
 use super::window::{Moment, Steady};
 use super::{Detector, Offender, Signal, Threat, Usage};
 use super::{account_takeover, brute_force, credential_stuffing, distributed, password_spraying};
@@ -318,7 +319,12 @@ impl Detector for Credentials {
         "credentials"
     }
 
-    fn learned(&self) -> Option<serde_json::Value> {
+    fn take(&mut self, begun: Option<Begun>) -> Taken {
+        let mut copying: Box<familiar::Copying> =
+            begun.and_then(|begun| begun.downcast().ok()).unwrap_or_default();
+        if !self.history.take_familiar(&mut copying, PIECE, self.desk.now) {
+            return Taken::Part(copying);
+        }
         let routes: BTreeMap<String, Learned> = self
             .history
             .routes
@@ -328,8 +334,7 @@ impl Detector for Credentials {
                 (name.to_string(), learned)
             })
             .collect();
-        let familiar = self.history.familiar(self.desk.now);
-        serde_json::to_value(Kept { routes, familiar }).ok()
+        Taken::All(Box::new(|| serde_json::to_value(Kept { routes, familiar: copying.kept() }).ok()))
     }
 
     fn restore(&mut self, learned: &serde_json::Value) -> Result<(), String> {

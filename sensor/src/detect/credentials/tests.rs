@@ -1,5 +1,6 @@
 use super::*;
 use crate::detect::Severity;
+use crate::detect::learning::all;
 use crate::detect::testing::{Attempt as Try, Names, address, exchange, millis, run, scattered};
 use crate::event::{Exchange, LoginOutcome};
 
@@ -109,10 +110,10 @@ fn baselines_survive_a_restart_and_nonsense_does_not() {
         &names,
         (0..3_000_u64).map(|number| Try { succeeds: !number.is_multiple_of(20), ..attempt(number) }),
     );
-    let learned = first.learned().unwrap();
+    let learned = all(&mut first).unwrap();
     let mut second = engine();
     second.restore(&learned).unwrap();
-    let again = second.learned().unwrap();
+    let again = all(&mut second).unwrap();
     assert_eq!(again["routes"], learned["routes"]);
     assert_eq!(again["familiar"]["accounts"], learned["familiar"]["accounts"]);
     assert!(learned["routes"].to_string().len() < 1_000);
@@ -135,7 +136,7 @@ fn who_is_familiar_is_so_after_a_restart() {
     let (mut first, names) = (engine(), Names::new());
     let office = |number: u64, succeeds| Try { succeeds, client: address(3), ..attempt(number) };
     feed(&mut first, &names, (0..200).map(|number| office(number, true)));
-    let learned = first.learned().unwrap();
+    let learned = all(&mut first).unwrap();
     let failures = || (1_000..1_060_u64).map(|number| Try { user: number - 1_000, ..office(number, false) });
     let mut second = engine();
     second.restore(&learned).unwrap();
@@ -157,7 +158,7 @@ fn who_was_long_gone_is_forgotten_however_often_it_is_restarted() {
         }
         engine.advance(millis(0), &mut Vec::new());
         engine.advance(millis(days * 86_400_000), &mut Vec::new());
-        learned = engine.learned();
+        learned = all(&mut engine);
     }
     let mut last = engine();
     last.restore(&learned.unwrap()).unwrap();

@@ -21,4 +21,4 @@ pub(crate) use majority::Majority;
 pub(crate) use ratio::Ratio;
 pub(crate) use slots::Span;
 pub(crate) use steady::{Moment, Steady};
-pub(crate) use table::Table;
+pub(crate) use table::{Table, Walk};

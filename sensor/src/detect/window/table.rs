@@ -18,6 +18,21 @@ pub(crate) struct Table<K, V> {
     evicted: u64,
 }
 
+/// Entries by which a walk finds its place again, of which some may have been used meanwhile.
+const MARKS: usize = 64;
+
+/// How far a walk over a table has come.
+pub(crate) struct Walk<K> {
+    /// The entries that were shown last; none before the first.
+    last: Vec<(K, Moment)>,
+}
+
+impl<K> Default for Walk<K> {
+    fn default() -> Self {
+        Self { last: Vec::new() }
+    }
+}
+
 impl<K: Eq + Hash, V> Table<K, V> {
     /// An empty one, for at least one entry.
     pub(crate) fn new(capacity: usize, lifetime: Duration) -> Self {
@@ -88,9 +103,42 @@ impl<K: Eq + Hash, V> Table<K, V> {
         self.map.iter().map(|(key, (_, value))| (key, value))
     }
 
-    /// The same, with when they were used.
-    pub(crate) fn iter_used(&self) -> impl Iterator<Item = (&K, Moment, &V)> {
-        self.map.iter().map(|(key, (used, value))| (key, *used, value))
+    /// Shows the next entries of a walk over all of them, `most` at most; whether these were the last ones. That does not
+    /// count as use. What is used while the walk goes on is shown after all others, perhaps for the second time.
+    pub(crate) fn walk(
+        &mut self,
+        walk: &mut Walk<K>,
+        most: usize,
+        mut show: impl FnMut(&K, Moment, &V),
+    ) -> bool
+    where
+        K: Copy,
+    {
+        // Whoever was used meanwhile is at the end, and no longer where the walk was.
+        let stays = |(key, used): &&(K, Moment)| self.map.get(key).is_some_and(|(now, _)| now == used);
+        let last = walk.last.iter().rev().find(stays).map(|(key, _)| *key);
+        let mut cursor = match last {
+            Some(last) => match self.map.raw_entry_mut().from_key(&last) {
+                RawEntryMut::Occupied(entry) => entry.cursor_mut(),
+                RawEntryMut::Vacant(_) => return true,
+            },
+            None if walk.last.is_empty() => self.map.cursor_front_mut(),
+            // None of them is left: the walk is lost, and ends.
+            None => return true,
+        };
+        if last.is_some() {
+            cursor.move_next();
+        }
+        walk.last.clear();
+        for left in (0..most).rev() {
+            let Some((key, (used, value))) = cursor.current() else { return true };
+            show(key, *used, value);
+            if left < MARKS {
+                walk.last.push((*key, *used));
+            }
+            cursor.move_next();
+        }
+        false
     }
 
     /// The same, mutable; that does not count as use.
@@ -142,6 +190,33 @@ mod tests {
                 let usage = table.usage();
                 prop_assert_eq!((usage.entries, usage.capacity, usage.evicted), (model.len(), 8, evicted));
             }
+        }
+
+        /// Whatever is used between the pieces: fewer uses than a walk has marks for.
+        #[test]
+        fn a_walk_shows_all(keys in 200_u32..900, most in 70_usize..300, uses in prop::collection::vec(0_u32..900, 0..400)) {
+            let mut table = Table::new(1_000, Duration::from_secs(1_000));
+            (0..keys).for_each(|key| *table.entry(key, Moment::from_millis(u64::from(key)), || 0) = key);
+            let (mut walk, mut shown) = (Walk::default(), BTreeMap::new());
+            let (mut now, mut uses) = (1_000, uses.into_iter());
+            loop {
+                let before: usize = shown.values().sum();
+                let is_over = table.walk(&mut walk, most, |key, _, value| {
+                    assert_eq!(key, value);
+                    *shown.entry(*key).or_default() += 1_usize;
+                });
+                prop_assert!(shown.values().sum::<usize>() <= before + most);
+                if is_over {
+                    break;
+                }
+                for key in uses.by_ref().take(40) {
+                    now += 1;
+                    if key < keys {
+                        table.get(&key, Moment::from_millis(now));
+                    }
+                }
+            }
+            prop_assert_eq!(shown.len(), usize::try_from(keys).unwrap());
         }
     }
 }

@@ -77,7 +77,8 @@ struct HostileArgs {
 struct HttpArgs {
     #[command(flatten)]
     suite: SuiteArgs,
-    /// Only the parts whose name has this in it: pipeline, detection, memory, replay, live, response.
+    /// Only the parts whose name has this in it: pipeline, detection, authorization, inspection, posture, memory, replay,
+    /// live, response.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     only: String,
 }

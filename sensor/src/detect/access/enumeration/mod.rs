@@ -385,9 +385,8 @@ impl Enumeration {
 
 impl Detector for Enumeration {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
-        match event {
-            Event::Exchange(exchange) => self.exchange(exchange, object::of_exchange(exchange), signals),
-            Event::Held(_) | Event::Http2Abuse(_) | Event::LeakedPassword(_) => {}
+        if let Event::Exchange(exchange) = event {
+            object::seen(exchange, |value| self.exchange(exchange, value, signals));
         }
     }
 

@@ -1,9 +1,10 @@
-//! What survives a restart: numbers, eight bytes or fewer each, in base64.
+//! What survived a restart: numbers, eight bytes or fewer each, in base64. [`super::copying`] writes them.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use super::Known;
 use super::days::{Day, Week};
 use super::met::Met;
 use super::objects::{Slot, Who};
@@ -11,43 +12,24 @@ use super::origin::Origin;
 use super::pair::Pair;
 use super::people::{Person, Use};
 use super::template::Template;
-use super::{Known, TEMPLATES};
 use crate::clock::Timestamp;
 use crate::detect::recent::{Distinct, Recent};
 
 /// The form below.
-const VERSION: u32 = 2;
-
-/// Objects that are kept, those that were read last: 8 MiB of text. The others are learned again.
-const OBJECTS: usize = 1 << 18;
+pub(super) const VERSION: u32 = 2;
 
 /// The file's form.
 #[derive(Serialize, Deserialize)]
-struct Kept {
-    version: u32,
-    first: Option<Day>,
-    people: String,
-    uses: String,
-    programs: String,
-    networks: String,
-    templates: String,
-    pairs: String,
-    objects: String,
-}
-
-/// Writes numbers.
-#[derive(Default)]
-struct Out(Vec<u8>);
-
-impl Out {
-    fn put(&mut self, number: impl Into<u64>, bytes: usize) {
-        let all = number.into().to_le_bytes();
-        self.0.extend_from_slice(all.get(..bytes).unwrap_or(&all));
-    }
-
-    fn text(self) -> String {
-        BASE64_STANDARD_NO_PAD.encode(self.0)
-    }
+pub(super) struct Kept {
+    pub(super) version: u32,
+    pub(super) first: Option<Day>,
+    pub(super) people: String,
+    pub(super) uses: String,
+    pub(super) programs: String,
+    pub(super) networks: String,
+    pub(super) templates: String,
+    pub(super) pairs: String,
+    pub(super) objects: String,
 }
 
 /// Reads numbers.
@@ -82,16 +64,6 @@ impl In<'_> {
     }
 }
 
-fn uses_kept(table: &Recent<u32, Use>) -> String {
-    let mut out = Out::default();
-    for (key, known) in table.iter() {
-        out.put(*key, 4);
-        out.put(known.first, 2);
-        known.users.bits().iter().for_each(|word| out.put(*word, 8));
-    }
-    out.text()
-}
-
 fn take_use(table: &mut Recent<u32, Use>, rest: &mut In<'_>, now: Timestamp) -> Option<()> {
     let key = rest.word()?;
     let first = rest.short()?;
@@ -101,22 +73,6 @@ fn take_use(table: &mut Recent<u32, Use>, rest: &mut In<'_>, now: Timestamp) -> 
 }
 
 impl Known {
-    /// What it knows.
-    pub(crate) fn kept(&self) -> Option<serde_json::Value> {
-        let kept = Kept {
-            version: VERSION,
-            first: self.first,
-            people: self.people_kept(),
-            uses: uses_kept(&self.people.uses),
-            programs: uses_kept(&self.people.origins.programs),
-            networks: uses_kept(&self.people.origins.networks),
-            templates: self.templates_kept(),
-            pairs: self.pairs_kept(),
-            objects: self.objects_kept(),
-        };
-        serde_json::to_value(kept).ok()
-    }
-
     /// Takes it up, as of a time.
     ///
     /// # Errors
@@ -148,20 +104,6 @@ impl Known {
         Ok(())
     }
 
-    fn people_kept(&self) -> String {
-        let mut out = Out::default();
-        for (who, person) in self.people.people.iter() {
-            out.put(*who, 4);
-            out.put(person.first, 2);
-            out.put(person.day, 2);
-            out.put(person.origin.network, 4);
-            out.put(person.origin.program, 4);
-            out.put(person.roams, 2);
-            person.marks.iter().for_each(|mark| out.put(*mark, 4));
-        }
-        out.text()
-    }
-
     fn take_person(&mut self, rest: &mut In<'_>, now: Timestamp) -> Option<()> {
         let who: Who = rest.word()?;
         let person = Person {
@@ -187,44 +129,12 @@ impl Known {
         take_use(&mut self.people.origins.networks, rest, now)
     }
 
-    fn templates_kept(&self) -> String {
-        let mut out = Out::default();
-        for (key, template) in self.templates.iter().take(TEMPLATES as usize) {
-            out.put(*key, 8);
-            template.parts().iter().for_each(|part| out.put(*part, 4));
-            out.put(template.active(), 4);
-        }
-        out.text()
-    }
-
     fn take_template(&mut self, rest: &mut In<'_>, now: Timestamp) -> Option<()> {
         let key = rest.take(8)?;
         let parts = rest.several(In::word)?;
         let active = rest.word()?;
         self.templates.touch(key, now, || Template::of(parts, active))?;
         Some(())
-    }
-
-    fn pairs_kept(&self) -> String {
-        let mut out = Out::default();
-        for (key, pair) in self.pairs.iter() {
-            out.put(*key, 8);
-            out.put(pair.template, 8);
-            out.put(pair.day, 2);
-            for week in [pair.strangers, pair.refused, pair.of_others] {
-                week.parts().iter().for_each(|part| out.put(*part, 2));
-            }
-            out.put(pair.refused_habit, 2);
-            out.put(pair.apart, 1);
-            out.put(pair.crossed, 2);
-            out.put(pair.told, 2);
-            out.put(pair.severity, 1);
-            out.put(pair.objects, 4);
-            let met = pair.met.parts();
-            out.put(u64::try_from(met.len()).unwrap_or_default(), 1);
-            met.iter().for_each(|part| out.put(*part, 8));
-        }
-        out.text()
     }
 
     fn take_pair(&mut self, rest: &mut In<'_>, now: Timestamp) -> Option<()> {
@@ -243,6 +153,11 @@ impl Known {
             met.push(rest.take(8)?);
         }
         pair.met = Met::of(&met);
+        // It was copied piece by piece: what came to another place meanwhile is there twice.
+        let hash = self.pairs.hash(&key);
+        if self.pairs.peek(hash, &key).is_some() {
+            return Some(());
+        }
         let hash = self.templates.hash(&template);
         if let Some(template) = self.templates.peek(hash, &template) {
             if !pair.apart {
@@ -252,22 +167,6 @@ impl Known {
         }
         self.pairs.touch(key, now, || pair)?;
         Some(())
-    }
-
-    fn objects_kept(&self) -> String {
-        let mut all: Vec<&Slot> = self.objects.iter().collect();
-        if all.len() > OBJECTS {
-            all.select_nth_unstable_by_key(OBJECTS, |slot| std::cmp::Reverse(slot.day));
-            all.truncate(OBJECTS);
-        }
-        let mut out = Out(Vec::with_capacity(all.len().saturating_mul(23)));
-        for slot in all {
-            out.put(slot.object, 8);
-            slot.owners.iter().for_each(|owner| out.put(*owner, 4));
-            out.put(slot.day, 2);
-            out.put(u8::from(slot.is_shared) | slot.returned << 1, 1);
-        }
-        out.text()
     }
 
     fn take_object(&mut self, rest: &mut In<'_>, _now: Timestamp) -> Option<()> {

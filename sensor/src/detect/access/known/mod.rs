@@ -11,6 +11,7 @@
 //! [`Bounds`]; what is forgotten makes somebody a stranger at most once more.
 
 mod company;
+mod copying;
 mod days;
 mod judge;
 mod kept;
@@ -27,6 +28,7 @@ mod template;
 
 use std::time::Duration;
 
+pub(crate) use copying::Copying;
 pub(crate) use days::Day;
 pub(crate) use judge::{Case, Limits, Why};
 pub(crate) use objects::Who;
@@ -166,7 +168,7 @@ impl Known {
             return self.refused(ask, (who, object), day, origin);
         }
         let seen = self.objects.note(object, Some(who), day, !roams);
-        let template = self.templates.touch(ask.template, ask.now, || Template::new(day))?;
+        let template = of_template(&mut self.templates, ask, day)?;
         template.meet(spread(who), day);
         match seen {
             Seen::Own => None,
@@ -195,8 +197,8 @@ impl Known {
         let returns = owners.map(|owner| owner != 0 && self.has_met(owner, who, ask));
         let owners = || owners.into_iter().zip(returns).filter(|(owner, _)| *owner != 0);
         owners().next()?;
-        let template = self.templates.touch(ask.template, ask.now, || Template::new(day))?;
-        let pair = self.pairs.touch(key(who, ask.template), ask.now, || Pair::new(ask.template, day))?;
+        let template = of_template(&mut self.templates, ask, day)?;
+        let pair = of_pair(&mut self.pairs, (who, ask), day)?;
         settle(pair, template, day);
         let is_known = owners().all(|(owner, returns)| returns || pair.met.has(owner));
         owners().for_each(|(owner, _)| {
@@ -264,8 +266,8 @@ impl Known {
         if !counts {
             return None;
         }
-        let template = self.templates.touch(ask.template, ask.now, || Template::new(day))?;
-        let pair = self.pairs.touch(key(who, ask.template), ask.now, || Pair::new(ask.template, day))?;
+        let template = of_template(&mut self.templates, ask, day)?;
+        let pair = of_pair(&mut self.pairs, (who, ask), day)?;
         settle(pair, template, day);
         let before = pair.refused.sum();
         if !pair.refuse(object, is_anothers) {
@@ -304,6 +306,20 @@ impl Known {
         let tables = objects.and(self.people.usage()).and(self.roles.usage());
         tables.and(self.templates.usage()).and(self.pairs.usage()).and(self.memos.usage())
     }
+}
+
+/// What is known of the template of a request.
+fn of_template<'a>(
+    templates: &'a mut Recent<u64, Template>,
+    ask: &Ask,
+    day: Day,
+) -> Option<&'a mut Template> {
+    templates.touch_beside(ask.template, ask.now, || Template::new(day), Template::worth)
+}
+
+/// What is known of a principal under it.
+fn of_pair<'a>(pairs: &'a mut Recent<u64, Pair>, (who, ask): (Who, &Ask), day: Day) -> Option<&'a mut Pair> {
+    pairs.touch_beside(key(who, ask.template), ask.now, || Pair::new(ask.template, day), Pair::worth)
 }
 
 /// Lets days pass for a pair, and for what is usual.

@@ -8,6 +8,9 @@ pub(super) const OWNERS: usize = 3;
 /// Objects in a bucket, of which the one that was not read for longest makes room.
 pub(super) const WAYS: usize = 8;
 
+/// Days for which an object that an owner came back to stays as long as there are others.
+const KEPT: u16 = 21;
+
 /// Objects in a part at most. A part grows by itself, so that one exchange copies 48 KiB at most, not the whole table.
 const PART: usize = 4_096;
 
@@ -112,9 +115,9 @@ impl Objects {
         (!slot.is_shared).then_some(slot.owners)
     }
 
-    /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
-        self.parts.iter().flatten().filter(|slot| slot.object != 0)
+    /// A part of the table, with slots that are free.
+    pub(super) fn part_at(&self, index: usize) -> Option<&[Slot]> {
+        self.parts.get(index).map(Vec::as_slice)
     }
 
     /// Takes one that is not in the table. Its part grows until the bucket has room, or the part is at its largest.
@@ -184,13 +187,21 @@ fn grow(part: &mut Vec<Slot>) {
     }
 }
 
-/// Puts an object into its bucket, and returns what was in its place: nothing, or what was not read for longest.
+/// Puts an object into its bucket, and returns what was in its place: nothing, or what was not read for longest, of those
+/// that no owner came back to if there are any.
 fn place(part: &mut [Slot], slot: Slot) -> Option<Slot> {
-    let place = bucket(part, slot.object)?.iter_mut().min_by_key(|slot| (slot.object != 0, slot.day))?;
+    let rank = |known: &&mut Slot| (known.object != 0, known.is_kept(slot.day), known.day);
+    let place = bucket(part, slot.object)?.iter_mut().min_by_key(rank)?;
     Some(std::mem::replace(place, slot))
 }
 
 impl Slot {
+    /// Whether it stays as long as there are others: an owner came back to it, and somebody read it within some weeks.
+    /// Anybody may read many objects once, where a server gives something for any number.
+    const fn is_kept(&self, today: u16) -> bool {
+        self.returned != 0 && today.saturating_sub(self.day) <= KEPT
+    }
+
     /// It is read, for the first time on a day if `is_later`.
     fn read(&mut self, who: Option<Who>, is_owner: bool, is_later: bool) -> Seen {
         let Some(who) = who else {

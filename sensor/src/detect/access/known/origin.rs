@@ -39,7 +39,7 @@ impl Origins {
     pub(super) fn note(&mut self, origin: Origin, who: Who, (day, now): (Day, Timestamp)) {
         let fresh = || Use { first: day, users: Distinct::NONE };
         for (table, key) in [(&mut self.programs, origin.program), (&mut self.networks, origin.network)] {
-            if let Some(known) = table.touch(key, now, fresh) {
+            if let Some(known) = table.touch_beside(key, now, fresh, Use::worth) {
                 known.users.note(spread(who));
             }
         }

@@ -56,6 +56,12 @@ impl Pair {
         Self { template, day, ..Self::default() }
     }
 
+    /// What is lost with it, where another one makes room: refusals cost nobody anything.
+    pub(super) fn worth(&self) -> u32 {
+        let met = self.strangers.sum().checked_ilog2().map_or(0, |power| power.saturating_add(1));
+        met.saturating_add(if self.apart { u32::from(u16::MAX) } else { 0 })
+    }
+
     /// Days pass; whether any did.
     pub(super) fn pass(&mut self, day: Day) -> bool {
         let days = passed(self.day, day);

@@ -37,6 +37,13 @@ pub(super) struct Person {
     pub(super) marks: [Function; MARKS],
 }
 
+impl Person {
+    /// What is lost with it, where another one makes room. Credentials that were used on one day only may be made up.
+    fn worth(&self) -> u32 {
+        u32::from(self.roams > 0).saturating_mul(2).saturating_add(u32::from(self.day != self.first))
+    }
+}
+
 /// Fellows of a mark that are compared with a principal.
 const FELLOWS: usize = 16;
 
@@ -70,6 +77,13 @@ pub(super) struct Use {
     pub(super) first: Day,
     /// Principals that used it, a method with success.
     pub(super) users: Distinct<8>,
+}
+
+impl Use {
+    /// What is lost with it, where another one makes room.
+    pub(super) fn worth(&self) -> u32 {
+        self.users.at_least()
+    }
 }
 
 /// All principals, and the functions that they use.
@@ -112,7 +126,7 @@ impl People {
             all.note(spread(who));
         }
         let fresh = || Person { first: day, day: 0, origin: Origin::default(), roams: 0, marks: [0; MARKS] };
-        let Some(person) = self.people.touch(who, now, fresh) else { return false };
+        let Some(person) = self.people.touch_beside(who, now, fresh, Person::worth) else { return false };
         if person.day != day {
             (person.day, person.origin) = (day, origin());
             self.origins.note(person.origin, who, (day, now));
@@ -123,7 +137,7 @@ impl People {
     /// It does something with success.
     pub(super) fn uses(&mut self, who: Who, function: Function, (day, now): (Day, Timestamp)) {
         let fresh = || Use { first: day, users: Distinct::NONE };
-        let Some(known) = self.uses.touch(function, now, fresh) else { return };
+        let Some(known) = self.uses.touch_beside(function, now, fresh, Use::worth) else { return };
         known.users.note(spread(who));
         let users = known.users.at_least();
         let rare = self.rare();

@@ -126,7 +126,7 @@ impl Known {
             return None;
         }
         let fresh = || Refusals { since: call.now, functions: [0; REFUSALS], told: None };
-        let known = self.roles.refusals.touch(call.who, call.now, fresh)?;
+        let known = self.roles.refusals.touch_beside(call.who, call.now, fresh, Refusals::count)?;
         if call.now.since(known.since) > WEEK {
             *known = fresh();
         }
@@ -140,7 +140,7 @@ impl Known {
             refused if refused >= self.roles.limit => Severity::Medium,
             _ => return None,
         };
-        let known = self.roles.refusals.touch(call.who, call.now, fresh)?;
+        let known = self.roles.refusals.touch_beside(call.who, call.now, fresh, Refusals::count)?;
         if known.told >= Some(severity) {
             return None;
         }

@@ -57,6 +57,11 @@ impl Template {
         }
     }
 
+    /// What is lost with it, where another one makes room: readings, by their order of magnitude.
+    pub(super) fn worth(&self) -> u32 {
+        self.fresh.checked_ilog2().map_or(0, |power| power.saturating_add(1))
+    }
+
     /// A principal is given an object.
     pub(super) fn meet(&mut self, who: u64, day: Day) {
         if day.abs_diff(self.since) >= WEEK {

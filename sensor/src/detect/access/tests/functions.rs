@@ -39,7 +39,7 @@ fn administer(detector: &mut Access, ms: u64, who: u32) -> Vec<Signal> {
     signals
 }
 
-fn later(detector: &mut Access, ms: u64) -> Vec<Signal> {
+pub(super) fn later(detector: &mut Access, ms: u64) -> Vec<Signal> {
     let mut signals = Vec::new();
     detector.advance(crate::detect::made_up::at_ms(ms), &mut signals);
     signals
@@ -177,7 +177,7 @@ pub(super) fn field(name: &str) -> crate::inspect::PowerField {
 }
 
 /// A change of a profile, with fields of power.
-fn change(detector: &mut Access, ms: u64, who: u32, fields: &[&str], status: u16) -> Vec<Signal> {
+pub(super) fn change(detector: &mut Access, ms: u64, who: u32, fields: &[&str], status: u16) -> Vec<Signal> {
     let powers: Vec<_> = fields.iter().map(|name| field(name)).collect();
     let mut exchange = exchange(ms, 10 + who, "/api/me", "/api/me", status);
     exchange.method = Some("PATCH");
@@ -189,7 +189,7 @@ fn change(detector: &mut Access, ms: u64, who: u32, fields: &[&str], status: u16
     of(&signals, Threat::MassAssignment)
 }
 
-fn profiles(detector: &mut Access) {
+pub(super) fn profiles(detector: &mut Access) {
     for number in 0..300 {
         let fields: &[&str] = if number % 10 == 0 { &["customer_id"] } else { &[] };
         assert!(

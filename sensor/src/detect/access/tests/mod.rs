@@ -1,10 +1,13 @@
 //! Exchanges to alerts: what is told, of whom, and what a restart keeps.
 
 mod cost;
+mod evasion;
 mod functions;
+mod keeping;
 mod month;
 
 use super::*;
+use crate::detect::learning::all;
 use crate::detect::made_up::{api_key, exchange};
 use crate::detect::testing::News;
 use crate::event::QueryKeys;
@@ -92,7 +95,7 @@ fn a_thief_is_told_with_its_address_and_without_what_it_read() {
 fn what_was_learned_survives_a_restart() {
     let mut first = detector();
     shop(&mut first);
-    let learned = first.learned().unwrap();
+    let learned = all(&mut first).unwrap();
     // In a process that hashes otherwise.
     let mut second = Access::new(&Config { seed: Some(77), ..Config::default() }, 77).unwrap();
     second.restore(&serde_json::from_str(&learned.to_string()).unwrap()).unwrap();
@@ -112,7 +115,7 @@ fn what_was_learned_survives_a_restart() {
 
 #[test]
 fn a_file_that_is_none_teaches_nothing() {
-    let good = detector().learned().unwrap();
+    let good = all(&mut detector()).unwrap();
     for broken in [
         serde_json::json!({}),
         serde_json::json!({"seed": 1, "at": 1, "known": {"version": 9}}),

@@ -1,6 +1,7 @@
 //! Keep-alive connections between a client and nginx, as segments and as frames.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use sensor::capture::{Direction, Endpoint, Flags, Segment};
 use sensor::clock::Timestamp;
@@ -56,6 +57,11 @@ impl Conversation {
     pub(crate) fn exchange(&mut self, request: &[u8], response: &[u8], mut each: impl FnMut(&Segment<'_>)) {
         self.say(true, request, &mut each);
         self.say(false, response, each);
+    }
+
+    /// Nothing happens for some time.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.now += u64::try_from(time.as_nanos()).unwrap_or(0);
     }
 
     /// One segment of one side.
