@@ -8,6 +8,7 @@ mod connections;
 mod finish;
 mod latency;
 mod leaked;
+mod sockets;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 use documented::DocumentedFields;
 use finish::Finish;
 use leaked::Waiting;
+use sockets::Sockets;
 use tally::Tally;
 use zeroize::Zeroizing;
 
@@ -97,6 +99,8 @@ pub struct Snapshot {
     pub forwarders: Vec<identity::Forwarder>,
     /// Passwords that could not be looked up in the list of leaked ones.
     pub unchecked_passwords: u64,
+    /// WebSockets whose handshake was forgotten before they ended.
+    pub websockets_forgotten: u64,
     /// Rows of the inventory by who is answered.
     pub inventory: posture::Rows,
 }
@@ -115,7 +119,8 @@ impl Snapshot {
         }
         totals.count_looked_up(true);
         let inventory = posture::Rows::of_everything();
-        Self { http: http::Counters::of_everything(), totals, inventory, ..Self::default() }
+        let http = http::Counters::of_everything();
+        Self { http, totals, inventory, websockets_forgotten: 1, ..Self::default() }
     }
 }
 
@@ -123,6 +128,9 @@ impl Snapshot {
 pub trait Observer {
     /// An exchange has finished.
     fn exchange(&mut self, exchange: &Exchange<'_>);
+
+    /// A WebSocket is over; its handshake was an exchange. The record is no exchange.
+    fn websocket(&mut self, _record: &Exchange<'_>) {}
 
     /// A message has been in progress for long; called every few seconds while that lasts.
     fn held(&mut self, _held: &Held) {}
@@ -176,6 +184,7 @@ impl<O: Observer> Pipeline<O> {
             units: Units::default(),
             proving: None,
             waiting: Waiting::default(),
+            sockets: Sockets::default(),
             observer,
             reads_bodies: config.identity.login.enabled || config.inspect.enabled,
             room: Zeroizing::default(),
@@ -252,6 +261,7 @@ impl<O: Observer> Pipeline<O> {
             tls: self.streams.protocol().counters(),
             forwarders: self.streams.protocol().inner().sink().identifier.forwarders(),
             unchecked_passwords: self.streams.protocol().inner().sink().unchecked_passwords(),
+            websockets_forgotten: self.streams.protocol().inner().sink().sockets.forgotten,
             inventory: self.inventory().by_access(),
         }
     }
