@@ -40,14 +40,17 @@ pub(crate) fn wanted(
     length: u32,
 ) -> Wanted {
     let snap = settings.snap;
-    let may_begin = matches!(direction, MirrorDirection::Ingress) && length >= SHORTEST_START;
+    let begins = || match direction {
+        MirrorDirection::Ingress => length >= SHORTEST_START && begins_multiplexed(context, segment),
+        MirrorDirection::Egress => length >= SHORTEST_SWITCH && switches_protocols(context, segment),
+    };
     // The look-up is saved while there is no instruction at all.
-    if settings.instructions == 0 && !(may_begin && begins_multiplexed(context, segment)) {
+    if settings.instructions == 0 && !begins() {
         return Wanted::upto(snap);
     }
     let key = flow_key(segment, direction);
     let Some(entry) = FLOWS.get_ptr_mut(key) else {
-        if may_begin && begins_multiplexed(context, segment) {
+        if begins() {
             begin_whole(&key);
             return Wanted::upto(WHOLE);
         }
@@ -143,6 +146,18 @@ fn begins_multiplexed(context: &TcContext, segment: &SegmentHeader) -> bool {
         first == START || (first >> 48 == 0x1603 && first >> 16 & 0xff == 1)
     })
 }
+
+/// Whether a server's bytes start with a response of HTTP/1.1 after which another protocol is spoken, such as WebSocket
+/// (RFC 9110, section 15.2.2): the client may send the first long frame before user space has seen it.
+#[inline(always)]
+fn switches_protocols(context: &TcContext, segment: &SegmentHeader) -> bool {
+    // One word, as above, behind `HTTP`.
+    const STATUS: u64 = u64::from_be_bytes(*b"/1.1 101");
+    context.load::<u64>(segment.payload + 4).is_ok_and(|word| u64::from_be(word) == STATUS)
+}
+
+/// Fewer bytes than this are no status line (RFC 9112, section 4) and the empty line behind it.
+const SHORTEST_SWITCH: u32 = 16;
 
 /// Fewer bytes than this are no preface and no `ClientHello`: the preface's length.
 const SHORTEST_START: u32 = 24;

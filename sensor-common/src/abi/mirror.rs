@@ -243,7 +243,7 @@ pub mod copying {
     pub const NOTHING: u8 = 1;
     /// Segments are copied whole, up to [`super::MAX_SNAP`] and within [`super::WHOLE_RATE`]: where the next message
     /// starts can only be read from the bytes themselves. The mirror itself sets it for a connection that starts with
-    /// TLS or HTTP/2, since the first long segment may come before user space has seen why.
+    /// TLS or HTTP/2, or changes to another protocol (101), since the first long segment may come before user space has seen why.
     pub const WHOLE: u8 = 2;
 }
 

@@ -38,7 +38,8 @@ impl List {
             Self::Exchanges => {
                 "ts client client_port server server_port peer http_version method host path object route query_keys status \
                  request_bytes response_bytes duration_us user_agent content_type principal login cross_site source \
-                 tls.version tls.sni tls.alpn tls.ja4 gaps proven anomalies"
+                 tls.version tls.sni tls.alpn tls.ja4 gaps proven anomalies websocket.duration_us \
+                 websocket.client_messages websocket.client_bytes websocket.server_messages websocket.server_bytes"
             }
             Self::Clients => {
                 "client rates.packets rates.bits rates.requests rates.drops rates.failures packets bytes requests drops \

@@ -1,13 +1,13 @@
 //! Answers as text.
 
 mod clients;
+mod exchange;
 mod explanation;
 mod logs;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use humantime::format_duration;
-use serde_json::Value;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -16,49 +16,16 @@ use crate::control::wire::{
     StatusReport, counted,
 };
 use crate::enforce::{Limit, Limits, Mode, Scope};
-use crate::event::Exchange;
 use crate::tls::PortCounts;
-use crate::tui::Latency;
 
 pub(super) use super::moment::seconds;
 pub(super) use crate::printable::printable;
 pub(super) use clients::{clients, clients_by};
+pub(super) use exchange::{exchange, exchange_record};
 pub(super) use explanation::explanation;
 
 pub(super) fn mode(report: &ModeReport) -> String {
     report.mode.to_string()
-}
-
-/// One exchange on one line.
-pub(super) fn exchange(exchange: &Exchange<'_>) -> String {
-    serde_json::to_value(exchange).map(|record| exchange_record(&record)).unwrap_or_default()
-}
-
-/// As [`exchange`], of its record.
-pub(super) fn exchange_record(record: &Value) -> String {
-    let text = |key: &str| match record.get(key) {
-        Some(Value::String(text)) => printable(text),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => "-".to_owned(),
-    };
-    let at = record.get("ts").cloned().and_then(|at| serde_json::from_value(at).ok());
-    let duration = Latency(record.get("duration_us").and_then(Value::as_u64));
-    let mut line = format!(
-        "{} {} {} {}{} {} {} bytes {duration}",
-        at.map_or_else(|| text("ts"), seconds),
-        text("client"),
-        text("method"),
-        text("host"),
-        text("path"),
-        text("status"),
-        text("response_bytes")
-    );
-    let findings = record.get("anomalies").and_then(Value::as_array).into_iter().flatten();
-    let findings: Vec<&str> = findings.filter_map(Value::as_str).collect();
-    if !findings.is_empty() {
-        line.push_str(&format!(" [{}]", findings.join(" ")));
-    }
-    line
 }
 
 pub(super) fn confirmed(report: &Confirmed) -> String {

@@ -260,6 +260,15 @@ impl<W: Write> Printer<W> {
         }
     }
 
+    fn write(&mut self, record: &Exchange<'_>) {
+        let written = match self.format {
+            Format::Text if self.failure.is_none() => self.out.text(&super::output::exchange(record)),
+            Format::Json if self.failure.is_none() => self.out.json(record),
+            Format::None | Format::Text | Format::Json => return,
+        };
+        self.failure = written.err();
+    }
+
     fn print(&mut self, alerts: &[Alert]) {
         for alert in alerts {
             let written =
@@ -272,6 +281,10 @@ impl<W: Write> Printer<W> {
 }
 
 impl<W: Write> Observer for Printer<W> {
+    fn websocket(&mut self, record: &Exchange<'_>) {
+        self.write(record);
+    }
+
     fn held(&mut self, held: &Held) {
         if let Some(watch) = &mut self.watch {
             let alerts = watch.observe(&Event::Held(held));
@@ -294,11 +307,6 @@ impl<W: Write> Observer for Printer<W> {
             let alerts = watch.observe(&Event::Exchange(exchange));
             self.print(&alerts);
         }
-        let written = match self.format {
-            Format::None => return,
-            Format::Text => self.out.text(&super::output::exchange(exchange)),
-            Format::Json => self.out.json(exchange),
-        };
-        self.failure = written.err();
+        self.write(exchange);
     }
 }

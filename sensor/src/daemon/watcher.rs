@@ -60,7 +60,26 @@ impl Watcher {
     }
 }
 
+impl Watcher {
+    /// Keeps a record for those who ask, and in the log.
+    fn record(&mut self, record: &Exchange<'_>) {
+        if self.fresh.len() < RECENT_EACH {
+            self.fresh.extend(to_json(record).ok());
+        }
+        if let Some(log) = &mut self.log {
+            let written = write_json(&mut *log, record).map_err(io::Error::from);
+            if written.and_then(|()| log.write_all(b"\n")).is_err() {
+                self.log_errors = self.log_errors.saturating_add(1);
+            }
+        }
+    }
+}
+
 impl Observer for Watcher {
+    fn websocket(&mut self, record: &Exchange<'_>) {
+        self.record(record);
+    }
+
     fn held(&mut self, held: &Held) {
         self.detectors.observe(&Event::Held(held)).for_each(|signal| self.signals.send(signal));
     }
@@ -97,15 +116,7 @@ impl Observer for Watcher {
             self.signals.claims.note(client, proxy, exchange.seen);
         }
         self.detectors.observe(&Event::Exchange(exchange)).for_each(|signal| self.signals.send(signal));
-        if self.fresh.len() < RECENT_EACH {
-            self.fresh.extend(to_json(exchange).ok());
-        }
-        if let Some(log) = &mut self.log {
-            let written = write_json(&mut *log, exchange).map_err(io::Error::from);
-            if written.and_then(|()| log.write_all(b"\n")).is_err() {
-                self.log_errors = self.log_errors.saturating_add(1);
-            }
-        }
+        self.record(exchange);
         let is_heard = exchange.source != Source::Log;
         if is_heard && (exchange.method.is_some() || exchange.status.is_some()) {
             self.confirmed.insert(exchange.server_port);

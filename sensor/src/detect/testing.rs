@@ -51,6 +51,7 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         peer: None,
         named_by_peer: false,
         seen_twice: false,
+        websocket: None,
         http_version: "1.1",
         method: Some("GET"),
         host: Some("example.org".into()),

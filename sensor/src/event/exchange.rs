@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
 
-use super::Login;
 use super::redact::{self, Redactor};
 use super::sent::{Host, MediaType, Object, Path, UserAgent};
+use super::{Login, WebSocketEnd};
 use crate::clock::Timestamp;
 use crate::identity::KeyedHash;
 use crate::inspect::{Effects, Exposed, Finding};
@@ -182,6 +182,9 @@ pub struct Exchange<'a> {
     /// Properties of the TLS connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFacts<'a>>,
+    /// If this is the end of a WebSocket and no exchange: it has neither method nor status, and no detector sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<WebSocketEnd>,
     /// Whether it was already recorded, as the exchange between a proxy on this host and the application; then it is
     /// not counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

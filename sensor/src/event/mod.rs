@@ -7,6 +7,7 @@ mod leaked;
 mod redact;
 mod sent;
 mod units;
+mod websocket;
 
 pub use crate::identity::{Login, LoginOutcome};
 pub use crate::inspect::{Effect, Effects, Exposed, Finding};
@@ -20,6 +21,7 @@ pub use sent::{
     Host, MediaType, Object, Path, Sent, Show, ShowHost, ShowMediaType, ShowPath, ShowUserAgent, UserAgent,
 };
 pub use units::{Served, UnitId, Units, is_container, unit_of_group};
+pub use websocket::WebSocketEnd;
 
 use crate::clock::Timestamp;
 

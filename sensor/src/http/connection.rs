@@ -32,6 +32,8 @@ pub struct State {
     pub(super) paired: bool,
     /// The client sent bytes while held.
     pub(super) held_bytes: bool,
+    /// It was to be copied whole, in case that a WebSocket is opened.
+    pub(super) whole: bool,
     /// The protocol spoken in [`Phase::Elsewhere`].
     pub(super) elsewhere: Elsewhere,
 }
@@ -82,6 +84,7 @@ impl State {
             spoke: false,
             paired: false,
             held_bytes: false,
+            whole: false,
             elsewhere: Elsewhere::Nothing,
         }
     }

@@ -45,7 +45,9 @@ counters! {
     http2,
     /// HTTP/2 fields hidden by an incomplete HPACK table.
     hidden_fields,
-    /// Connections that continued as WebSockets and have ended.
+    /// WebSockets that were opened.
+    websockets_opened,
+    /// Of these, those that have ended.
     websockets,
     /// Messages in WebSockets, open ones included.
     websocket_messages,

@@ -69,9 +69,15 @@ impl<S: Sink> Http<S> {
         self.switch(state, Elsewhere::Http2(Box::new(conn)));
     }
 
+    /// A WebSocket is opened; returns its number.
+    pub(super) const fn open_socket(&mut self) -> u64 {
+        add(&mut self.counters.websockets_opened, 1);
+        self.counters.websockets_opened
+    }
+
     /// A WebSocket's handshake was completed and emitted.
-    pub(super) fn begin_socket(&mut self, state: &mut State, time: Timestamp) {
-        self.switch(state, Elsewhere::WebSocket(Box::new(Socket::new(time))));
+    pub(super) fn begin_socket(&mut self, state: &mut State, number: u64, time: Timestamp) {
+        self.switch(state, Elsewhere::WebSocket(Box::new(Socket::new(number, time))));
     }
 
     /// Ends the reading as HTTP/1.

@@ -118,6 +118,12 @@ impl<'a> Exchange<'a> {
         })
     }
 
+    /// The number of the WebSocket that its response opens, if it opens one.
+    #[must_use]
+    pub fn socket(&self) -> Option<u64> {
+        self.response?.message().facts.socket
+    }
+
     /// The status of the response, where one was seen.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
@@ -188,6 +194,6 @@ pub trait Sink {
     /// A client did to HTTP/2 itself what conforming clients rarely do. Called in batches.
     fn abuse(&mut self, _connection: &Connection, _abuse: &Abuse, _time: Timestamp) {}
 
-    /// A WebSocket is over.
+    /// A WebSocket is over, whose handshake came before as an exchange.
     fn socket(&mut self, _connection: &Connection, _socket: &WebSocket) {}
 }

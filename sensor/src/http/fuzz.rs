@@ -203,7 +203,7 @@ pub fn grpc(bytes: &[u8]) {
 pub fn websocket(bytes: &[u8]) {
     let Some((selector, frames)) = bytes.split_first() else { return };
     let read = |size: usize| {
-        let mut socket = websocket::Socket::new(Timestamp::default());
+        let mut socket = websocket::Socket::new(1, Timestamp::default());
         for piece in frames.chunks(size) {
             socket.read(Side::Client, piece, &mut Counters::default());
         }

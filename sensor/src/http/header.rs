@@ -86,6 +86,10 @@ pub(super) struct Facts {
     pub upgrade: bool,
     /// CONNECT with `:protocol` (RFC 8441).
     pub is_extended_connect: bool,
+    /// A request to continue as a WebSocket: CONNECT with that protocol, or `Upgrade`.
+    pub asks_for_socket: bool,
+    /// The number of the WebSocket that a response opens.
+    pub socket: Option<u64>,
     pub grpc_status: Option<u16>,
 }
 
@@ -99,7 +103,10 @@ impl Facts {
     pub(super) fn note(&mut self, name: &[u8], value: &[u8], span: Span) {
         match name.len() {
             4 if is(name, b"host") => self.note_host(value, span),
-            7 if is(name, b"upgrade") => self.upgrade = true,
+            7 if is(name, b"upgrade") => {
+                self.upgrade = true;
+                self.asks_for_socket |= is(value, b"websocket");
+            }
             10 if is(name, b"connection") => self.note_connection(value),
             10 if is(name, b"user-agent") => self.user_agent = self.user_agent.or(Some(span)),
             11 if is(name, b"grpc-status") => self.grpc_status = grpc::status(value),

@@ -18,6 +18,8 @@ pub struct Sent {
 /// A WebSocket's totals, reported when it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WebSocket {
+    /// As of its handshake: [`Exchange::socket`](super::Exchange::socket).
+    pub number: u64,
     /// When the handshake was answered.
     pub opened: Timestamp,
     /// When it ended, as far as it was seen.
@@ -33,6 +35,7 @@ pub struct WebSocket {
 /// Both directions of a connection.
 #[derive(Debug)]
 pub(super) struct Socket {
+    number: u64,
     opened: Timestamp,
     client: Reader,
     server: Reader,
@@ -52,8 +55,8 @@ struct Reader {
 }
 
 impl Socket {
-    pub(super) fn new(opened: Timestamp) -> Self {
-        Self { opened, client: Reader::default(), server: Reader::default() }
+    pub(super) fn new(number: u64, opened: Timestamp) -> Self {
+        Self { number, opened, client: Reader::default(), server: Reader::default() }
     }
 
     const fn half(&mut self, side: Side) -> &mut Reader {
@@ -97,6 +100,7 @@ impl Socket {
 
     pub(super) const fn told(&self, closed: Timestamp) -> WebSocket {
         WebSocket {
+            number: self.number,
             opened: self.opened,
             closed,
             client: self.client.sent,
@@ -177,7 +181,7 @@ mod tests {
     use super::*;
 
     fn sent(pieces: &mut dyn Iterator<Item = &[u8]>) -> (Sent, bool) {
-        let mut socket = Socket::new(Timestamp::default());
+        let mut socket = Socket::new(1, Timestamp::default());
         pieces.for_each(|piece| socket.read(Side::Client, piece, &mut Counters::default()));
         let told = socket.told(Timestamp::default());
         (told.client, told.partial)
@@ -202,7 +206,7 @@ mod tests {
     fn what_is_no_frame_or_missing_ends_the_count_and_is_told() {
         assert!(sent(&mut std::iter::once(&b"\x83\x00"[..])).1, "a reserved opcode");
         assert!(sent(&mut std::iter::once(&b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff"[..])).1);
-        let (mut socket, mut totals) = (Socket::new(Timestamp::default()), Counters::default());
+        let (mut socket, mut totals) = (Socket::new(1, Timestamp::default()), Counters::default());
         socket.read(Side::Server, b"\x82\x0aab", &mut totals);
         assert_eq!(socket.unwanted(Side::Server), 8);
         socket.skip(Side::Server, 8, &mut totals);
@@ -216,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_header_that_announces_more_than_comes_counts_what_came() {
-        let (mut socket, mut totals) = (Socket::new(Timestamp::default()), Counters::default());
+        let (mut socket, mut totals) = (Socket::new(1, Timestamp::default()), Counters::default());
         socket.read(Side::Client, b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xffabc", &mut totals);
         assert_eq!((totals.websocket_client_messages, totals.websocket_client_bytes), (1, 3));
     }

@@ -14,25 +14,25 @@ use crate::posture::Access;
 use crate::stream::{self, CloseCause};
 
 families! {
-    /// TCP segments copied to the daemon, by direction.
+    /// TCP segments copied to the daemon.
     MIRROR_SEGMENTS: COUNTER "sensor_mirror_segments_total";
-    /// Payload bytes of those segments.
+    /// Their payload bytes.
     MIRROR_BYTES: COUNTER "sensor_mirror_bytes_total";
     /// TCP segments that the mirror lost, by cause.
     MIRROR_LOST: COUNTER "sensor_mirror_lost_total";
     /// TCP segments skipped as not needed.
     MIRROR_SKIPPED: COUNTER "sensor_mirror_skipped_total";
-    /// TCP segments truncated that were needed whole.
+    /// TCP segments truncated, but needed whole.
     MIRROR_TRUNCATED: COUNTER "sensor_mirror_truncated_total";
     /// TCP segments ignored because the server drops them.
     SEGMENTS_REFUSED: COUNTER "sensor_segments_refused_total";
     /// TCP connections whose client address was proven.
     STREAMS_PROVEN: COUNTER "sensor_streams_proven_total";
-    /// Client TCP segments that differ from an earlier copy.
+    /// Client TCP segments unlike an earlier copy.
     STREAM_CONFLICTS: COUNTER "sensor_stream_conflicts_total";
     /// TCP connections being reassembled now.
     STREAMS_ACTIVE: GAUGE "sensor_streams_active";
-    /// TCP connections no longer tracked, by cause.
+    /// TCP connections forgotten, by cause.
     STREAMS_CLOSED: COUNTER "sensor_streams_closed_total";
     /// Gaps in TCP streams.
     STREAM_GAPS: COUNTER "sensor_stream_gaps_total";
@@ -44,17 +44,21 @@ families! {
     HTTP_EXCHANGES: COUNTER "sensor_http_exchanges_total";
     /// Exchanges with an unproven client address.
     HTTP_UNPROVEN: COUNTER "sensor_http_unproven_exchanges_total";
-    /// Exchanges seen twice, around a proxy on this host.
+    /// Exchanges seen twice, around a local proxy.
     HTTP_SEEN_TWICE: COUNTER "sensor_http_seen_twice_total";
     /// HTTP exchanges with anomalies, by kind.
     HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";
-    /// HTTP messages without their counterpart.
+    /// Unpaired HTTP messages.
     HTTP_UNPAIRED: COUNTER "sensor_http_unpaired_total";
     /// Connections other than HTTP/1.
     HTTP_OTHER_CONNECTIONS: COUNTER "sensor_http_other_connections_total";
-    /// WebSocket messages, by direction.
+    /// Open WebSockets.
+    WEBSOCKETS_ACTIVE: GAUGE "sensor_websockets_active";
+    /// WebSockets forgotten while open: too many.
+    WEBSOCKETS_FORGOTTEN: COUNTER "sensor_websockets_forgotten_total";
+    /// WebSocket messages.
     WEBSOCKET_MESSAGES: COUNTER "sensor_websocket_messages_total";
-    /// Payload bytes of WebSocket messages, by direction.
+    /// Payload bytes of WebSocket messages.
     WEBSOCKET_BYTES: COUNTER "sensor_websocket_bytes_total";
     /// Login attempts, by outcome.
     LOGINS: COUNTER "sensor_logins_total";
@@ -170,6 +174,7 @@ fn about_exchanges(http: &pipeline::Snapshot) -> Vec<MetricFamily> {
         family.with(both.map(|(direction, count)| family.metric(&[("direction", direction)], count)).to_vec())
     };
     let mut families = vec![
+        WEBSOCKETS_ACTIVE.one(http.http.websockets_opened.saturating_sub(http.http.websockets)),
         sockets(&WEBSOCKET_MESSAGES, http.http.websocket_messages, http.http.websocket_client_messages),
         sockets(&WEBSOCKET_BYTES, http.http.websocket_bytes, http.http.websocket_client_bytes),
         STREAMS_ACTIVE.one(http.streams.active),
@@ -205,8 +210,8 @@ fn by_labels(totals: &Totals) -> BTreeMap<(&'static str, &'static str, StatusCla
     counts
 }
 
-/// Families that only those have who look up passwords, or see routes: a scrape stays small. Where passwords are looked up,
-/// or there is an OpenAPI document, what was found is there from the start, as zero.
+/// Families that only those have who look up passwords, see routes, or forget WebSockets: a scrape stays small. Where
+/// passwords are looked up, or there is an OpenAPI document, what was found is there from the start, as zero.
 fn of_access(http: &pipeline::Snapshot) -> Vec<MetricFamily> {
     let (looked_up, leaked) = http.totals.leaked();
     let failed = http.unchecked_passwords;
@@ -222,6 +227,9 @@ fn of_access(http: &pipeline::Snapshot) -> Vec<MetricFamily> {
     });
     let rows: Vec<_> = rows.collect();
     let mut families = Vec::new();
+    if http.websockets_forgotten > 0 {
+        families.push(WEBSOCKETS_FORGOTTEN.one(http.websockets_forgotten));
+    }
     if http.looks_up_passwords {
         families.push(LEAKED.with(passwords.to_vec()));
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::leaked::Waiting;
+use super::sockets::{Sockets, With};
 use super::tally::Tally;
 use super::{Claim, Observer, connections};
 use crate::clock::Timestamp;
@@ -34,6 +35,8 @@ pub(super) struct Finish<O> {
     pub(super) proving: Option<u32>,
     /// Logins whose password is being looked up.
     pub(super) waiting: Waiting,
+    /// WebSockets that are open.
+    pub(super) sockets: Sockets,
     pub(super) observer: O,
     /// Whether anything reads the bodies of requests.
     pub(super) reads_bodies: bool,
@@ -96,8 +99,7 @@ impl<O: Observer> Finish<O> {
     fn tell(&mut self, connection: &http::Connection, exchange: &http::Exchange<'_>) {
         let (request, status) = (exchange.request, exchange.status());
         let (outcome, proven, peer) = (exchange.outcome(), connection.proven, connection.client.address());
-        let (headers, query) = headers_and_query(request);
-        let told = request.filter(|request| request.has_line());
+        let (told, (headers, query)) = (request.filter(|one| one.has_line()), headers_and_query(request));
         let (path, place) = self.place(told, outcome.filter(|_| proven));
         let route = place.map(|route| self.routes.text(route));
         let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
@@ -145,8 +147,10 @@ impl<O: Observer> Finish<O> {
             exposed: inspected.exposed,
             seen: exchange.ended(),
             seen_twice: false,
+            websocket: None,
         };
         event.seen_twice = self.tally.note(&event, path, (place, unit), exchange);
+        self.sockets.note(&event, exchange, (path, place, unit));
         wait_for_answers(&self.identifier, &mut self.waiting, &event, exchange);
         self.inventory.note(&Seen { event: &event, exchange, route: place, redactor });
         self.observer.exchange(&event);
@@ -193,6 +197,15 @@ impl<O: Observer> http::Sink for Finish<O> {
         let abuse = connections::abuse(connection, abuse, time, trusts);
         self.observer.abuse(&abuse);
     }
+
+    fn socket(&mut self, connection: &http::Connection, socket: &http::WebSocket) {
+        if !self.counts(connection) {
+            return self.sockets.forget(socket);
+        }
+        let Self { routes, units, redactor, sockets, observer, .. } = self;
+        sockets
+            .end(connection, socket, &With { routes, units, redactor }, |record| observer.websocket(record));
+    }
 }
 
 fn headers_and_query(request: Option<Request<'_>>) -> (impl Iterator<Item = (&[u8], &[u8])> + Clone, &[u8]) {
@@ -214,7 +227,7 @@ fn unit_of(units: &Units, connection: &http::Connection) -> Option<UnitId> {
     units.of(connection.server.address(), connection.server.port())
 }
 
-const fn source_of(connection: &http::Connection) -> Source {
+pub(super) const fn source_of(connection: &http::Connection) -> Source {
     match (connection.recorded, connection.tls()) {
         (true, _) => Source::Log,
         (false, Some(_)) => Source::Tls,
@@ -227,7 +240,7 @@ fn duration_us(connection: &http::Connection, exchange: &http::Exchange<'_>) -> 
     exchange.duration().filter(|time| !(connection.recorded && time.is_zero())).map(micros)
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 

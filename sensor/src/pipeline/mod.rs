@@ -8,6 +8,7 @@ mod connections;
 mod finish;
 mod latency;
 mod leaked;
+mod sockets;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 use documented::DocumentedFields;
 use finish::Finish;
 use leaked::Waiting;
+use sockets::Sockets;
 use tally::Tally;
 use zeroize::Zeroizing;
 
@@ -101,6 +103,8 @@ pub struct Snapshot {
     pub unchecked_passwords: u64,
     /// Whether exchanges are compared with an OpenAPI document.
     pub has_document: bool,
+    /// WebSockets whose handshake was forgotten before they ended.
+    pub websockets_forgotten: u64,
     /// Rows of the inventory by who is answered.
     pub inventory: posture::Rows,
 }
@@ -120,7 +124,15 @@ impl Snapshot {
         totals.count_looked_up(true);
         let inventory = posture::Rows::of_everything();
         let http = http::Counters::of_everything();
-        Self { http, totals, inventory, looks_up_passwords: true, has_document: true, ..Self::default() }
+        Self {
+            http,
+            totals,
+            inventory,
+            looks_up_passwords: true,
+            has_document: true,
+            websockets_forgotten: 1,
+            ..Self::default()
+        }
     }
 }
 
@@ -128,6 +140,9 @@ impl Snapshot {
 pub trait Observer {
     /// An exchange has finished.
     fn exchange(&mut self, exchange: &Exchange<'_>);
+
+    /// A WebSocket is over; its handshake was an exchange. The record is no exchange.
+    fn websocket(&mut self, _record: &Exchange<'_>) {}
 
     /// A message has been in progress for long; called every few seconds while that lasts.
     fn held(&mut self, _held: &Held) {}
@@ -181,6 +196,7 @@ impl<O: Observer> Pipeline<O> {
             units: Units::default(),
             proving: None,
             waiting: Waiting::default(),
+            sockets: Sockets::default(),
             observer,
             reads_bodies: config.identity.login.enabled || config.inspect.enabled,
             room: Zeroizing::default(),
@@ -259,6 +275,7 @@ impl<O: Observer> Pipeline<O> {
             looks_up_passwords: self.streams.protocol().inner().sink().identifier.looks_up_passwords(),
             unchecked_passwords: self.streams.protocol().inner().sink().unchecked_passwords(),
             has_document: self.streams.protocol().inner().sink().inspector.has_document(),
+            websockets_forgotten: self.streams.protocol().inner().sink().sockets.forgotten,
             inventory: self.inventory().by_access(),
         }
     }

@@ -20,6 +20,7 @@ pub mod redis;
 pub mod rsyslog;
 pub mod rustls;
 pub mod shell;
+pub mod site;
 pub mod spoof;
 pub mod tls;
 pub mod tunnel;

@@ -241,6 +241,7 @@ impl Lender {
             peer: None,
             named_by_peer: false,
             seen_twice: false,
+            websocket: None,
             http_version: "1.1",
             method: Some(exchange.method),
             host: Some("shop.example".into()),

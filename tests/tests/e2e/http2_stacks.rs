@@ -1,85 +1,21 @@
-//! HTTP/2 of other servers than nginx: Apache and Node.js in TLS, each beside its own log, and a gRPC pair in Python beside
-//! what its server counted.
+//! HTTP/2 of other servers than nginx: Apache and Node.js in TLS, each beside its own log, and beside what their servers
+//! counted Go, which Prometheus is written in, and a gRPC pair in Python.
 
-use std::fs::{self, File, Permissions};
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use sensor_tests::netns::Net;
 use sensor_tests::peers::shell::browse;
+use sensor_tests::peers::site::{Server, site};
 use sensor_tests::scene::config;
 use sensor_tests::seen::line;
 use sensor_tests::tools;
-use sensor_tests::wait::wait_until;
 use sensor_tests::watched::Watched;
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// A server in a directory of its own; dropping it ends it.
-struct Server {
-    child: Child,
-    directory: TempDir,
-}
-
-impl Server {
-    /// Starts a program with what is in the directory, and waits until it accepts connections.
-    fn start(
-        net: &Net,
-        directory: TempDir,
-        (program, arguments): (&str, &[&str]),
-        port: u16,
-    ) -> Result<Self> {
-        let mut command = net.server.command(program);
-        command.args(arguments).current_dir(directory.path());
-        let log = File::create(directory.path().join("stderr.log"))?;
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().with_context(|| program.to_owned())?;
-        let server = Self { child, directory };
-        let here = SocketAddr::from(([127, 0, 0, 1], port));
-        let is_up = || TcpStream::connect(here).is_ok();
-        let is_up = net.server.enter(|| wait_until(Duration::from_secs(20), is_up));
-        ensure!(is_up, "{program} does not answer: {}", server.read("stderr.log").unwrap_or_default());
-        Ok(server)
-    }
-
-    fn read(&self, name: &str) -> Result<String> {
-        Ok(fs::read_to_string(self.directory.path().join(name))?)
-    }
-
-    fn lines(&self, name: &str) -> Result<Vec<String>> {
-        Ok(self.read(name)?.lines().map(str::to_owned).collect())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Ok(pid) = i32::try_from(self.child.id()) {
-            let _signalled = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-        let _ended = self.child.wait();
-    }
-}
-
-/// A directory with a certificate and files.
-fn site() -> Result<TempDir> {
-    let directory = tempfile::Builder::new().prefix("sensor-http2-").tempdir()?;
-    // Apache does not serve files as root.
-    fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;
-    for (name, bytes) in [("1k.txt", 1_024), ("10k.txt", 10_000), ("100k.txt", 100_000)] {
-        fs::write(directory.path().join(name), vec![b'x'; bytes])?;
-    }
-    let mut openssl = Command::new("openssl");
-    openssl.current_dir(directory.path()).args(["req", "-x509", "-nodes", "-days", "30"]);
-    openssl.args(["-subj", "/CN=test.example", "-newkey", "rsa:2048", "-keyout", "key", "-out", "crt"]);
-    let output = openssl.output()?;
-    ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(directory)
-}
+/// Exchanges of each server, at least.
+const MANY: usize = 20_000;
 
 /// What is asked of the servers in TLS; `$1` is the server's address and port.
 const CLIENTS: &str = r#"
@@ -90,6 +26,7 @@ for version in 1.2 1.3; do
 done
 nghttp -n https://$1/1k.txt https://$1/100k.txt > /dev/null || exit 3
 h2load -n 3000 -c 4 -m 50 https://$1/10k.txt https://$1/1k.txt https://$1/nothing > /dev/null || exit 4
+h2load -n 17000 -c 8 -m 100 https://$1/1k.txt https://$1/nothing > /dev/null || exit 5
 "#;
 
 /// A line of a log without the bytes of answers to HEAD, which Apache logs and does not send.
@@ -106,7 +43,7 @@ fn compare(net: Net, server: &Server, port: u16) -> Result<()> {
     browse(&watched.net, watched.file("").as_path(), &format!("set -- $1:{port}; {CLIENTS}"))?;
     let seen = |record: &Value| comparable(line(record));
     let logged = || Ok(server.lines("access.log")?.into_iter().map(comparable).collect());
-    let records = watched.equals(port, 3_000, seen, logged)?;
+    let records = watched.equals(port, MANY, seen, logged)?;
     let odd = records.iter().find(|record| record["http_version"] != "2" || record["gaps"] != false);
     ensure!(odd.is_none(), "{odd:?}, {}", watched.losses()?);
     Ok(())
@@ -182,6 +119,65 @@ fn node_is_read_as_it_logs_itself() -> Result<()> {
     compare(net, &server, 9_444)
 }
 
+const PROMETHEUS: &str =
+    "tls_server_config:\n  cert_file: crt\n  key_file: key\nhttp_server_config:\n  http2: true\n";
+
+/// Every status that it counts: it counts no answer to a path that it does not know.
+const CLIENTS_OF_PROMETHEUS: &str = r#"
+curl() { command curl -sk --http2 -o /dev/null -o /dev/null -o /dev/null "$@"; }
+for version in 1.2 1.3; do
+  curl --tls-max $version https://$1/-/healthy https://$1/api/v1/query https://$1/api/v1/labels || exit 1
+  curl --tls-max $version -d query=1 https://$1/api/v1/query || exit 2
+done
+nghttp -n https://$1/-/ready https://$1/api/v1/status/flags > /dev/null || exit 3
+h2load -n 20000 -c 8 -m 100 https://$1/-/healthy https://$1/api/v1/labels https://$1/api/v1/query > /dev/null || exit 4
+"#;
+
+/// Prometheus has Go's HTTP/2 and TLS. It writes no log of requests, and counts them by path and status.
+#[test]
+fn go_is_read_as_it_counts_itself() -> Result<()> {
+    const PORT: u16 = 9_446;
+    if tools::skipped(
+        "go_is_read_as_it_counts_itself",
+        &["prometheus", "openssl", "curl", "nghttp", "h2load"],
+    ) {
+        return Ok(());
+    }
+    let (net, site) = (Net::new()?, site()?);
+    for (name, text) in [("web.yml", PROMETHEUS), ("prometheus.yml", "")] {
+        fs::write(site.path().join(name), text)?;
+    }
+    let arguments =
+        ["--web.config.file=web.yml", "--web.listen-address=:9446", "--config.file=prometheus.yml"];
+    let server = Server::start(&net, site, ("prometheus", &arguments), PORT)?;
+    let watched = Watched::start(net, &config("monitor", "off"), &[PORT])?;
+    browse(&watched.net, &server.file(""), &format!("set -- $1:{PORT}; {CLIENTS_OF_PROMETHEUS}"))?;
+    // On loopback, which is another's exchange, and counted under a path that nobody else asks for.
+    let counted = || -> Result<Vec<String>> {
+        let mut curl = watched.net.server.command("curl");
+        let output = curl.args(["-sk", &format!("https://127.0.0.1:{PORT}/metrics")]).output()?;
+        let text = String::from_utf8(output.stdout)?;
+        let counters =
+            text.lines().filter_map(|line| line.strip_prefix("prometheus_http_requests_total{code=\""));
+        let mut all = Vec::new();
+        for counter in counters {
+            let (code, rest) = counter.split_once("\",handler=\"").context("no handler")?;
+            let (path, count) = rest.split_once("\"} ").context("no count")?;
+            let count = if path == "/metrics" { 0 } else { count.parse()? };
+            all.extend(std::iter::repeat_n(format!("{path} {code}"), count));
+        }
+        Ok(all)
+    };
+    let seen =
+        |record: &Value| format!("{} {}", record["path"].as_str().unwrap_or_default(), record["status"]);
+    let records = watched.equals(PORT, MANY, seen, counted)?;
+    let odd = records.iter().find(|record| {
+        record["http_version"] != "2" || record["gaps"] != false || record["tls"]["alpn"] != "h2"
+    });
+    ensure!(odd.is_none(), "{odd:?}, {}", watched.losses()?);
+    Ok(())
+}
+
 /// Every kind of method; what the server has answered is a line each: method, status, messages of the client and its own.
 const GRPC_SERVER: &str = r"
 import grpc, os
@@ -222,9 +218,11 @@ import grpc, sys
 channel = grpc.insecure_channel(f'{sys.argv[1]}:9445')
 unary, up = channel.unary_unary('/test.Echo/Unary'), channel.stream_unary('/test.Echo/Up')
 down, both = channel.unary_stream('/test.Echo/Down'), channel.stream_stream('/test.Echo/Both')
-calls = [unary.future(b'number %d' % number) for number in range(500)]
-failed = sum(1 for call in calls if call.exception() is not None)
-assert failed == 50, failed
+failed = 0
+for number in range(0, 20000, 500):
+    calls = [unary.future(b'number %d' % call) for call in range(number, number + 500)]
+    failed += sum(1 for call in calls if call.exception() is not None)
+assert failed == 2000, failed
 for number in range(20):
     assert up(iter([b'message'] * 50)) == b'50'
     assert sum(1 for _ in down(b'40')) == 40
@@ -245,14 +243,14 @@ fn a_pair_of_grpc_is_read_as_it_was_answered() -> Result<()> {
     fs::write(directory.path().join("client.py"), GRPC_CLIENT)?;
     let server = Server::start(&net, directory, ("env", &[&packages, "python3", "server.py"]), 9_445)?;
     let watched = Watched::start(net, &config("monitor", "off"), &[9_445])?;
-    browse(&watched.net, server.directory.path(), &format!("{packages} python3 client.py $1"))?;
+    browse(&watched.net, &server.file(""), &format!("{packages} python3 client.py $1"))?;
     let call = |record: &Value| {
         let part = |key: &str| record[key].to_string();
         let path = record["path"].as_str().unwrap_or_default();
         let counts = [part("grpc_status"), part("request_messages"), part("response_messages")];
         format!("{path} {}", counts.join(" "))
     };
-    let records = watched.equals(9_445, 560, call, || server.lines("access.log"))?;
+    let records = watched.equals(9_445, MANY, call, || server.lines("access.log"))?;
     let odd = records.iter().find(|record| record["status"] != 200 || record["gaps"] != false);
     ensure!(odd.is_none(), "{odd:?}, {}", watched.losses()?);
     Ok(())

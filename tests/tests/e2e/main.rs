@@ -51,3 +51,4 @@ mod top;
 mod tunnels;
 mod web;
 mod webhook;
+mod websockets;

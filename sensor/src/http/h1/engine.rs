@@ -55,6 +55,12 @@ impl<S: Sink> Http<S> {
         let receiving = if phase == Phase::Body { state.receiving(side) } else { None };
         match receiving.map_or(0, |message| message.unwanted(&self.config)) {
             unwanted if unwanted >= self.config.skip_bytes.max(1) => Advice::Skip(unwanted),
+            // A client may send the first frame before the response to its request has been read here.
+            _ if state.requests.oldest().is_some_and(|request| request.facts.asks_for_socket) => {
+                state.whole = true;
+                Advice::Whole
+            }
+            _ if std::mem::take(&mut state.whole) => Advice::Beginnings,
             _ => Advice::Continue,
         }
     }

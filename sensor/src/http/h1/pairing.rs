@@ -113,6 +113,8 @@ impl<S: Sink> Http<S> {
         }
         let is_socket = is_upgrade
             && message.header("upgrade").is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"));
+        let socket = is_socket.then(|| self.open_socket());
+        message.facts.socket = socket;
         let has_body = !message.framing.is_none();
         state.server.message = Some(message);
         state.server.phase = Phase::Body;
@@ -123,8 +125,8 @@ impl<S: Sink> Http<S> {
             let counter = if is_tunnel { &mut self.counters.tunnelled } else { &mut self.counters.upgraded };
             add(counter, 1);
             self.stop(state);
-            if is_socket {
-                self.begin_socket(state, time);
+            if let Some(number) = socket {
+                self.begin_socket(state, number, time);
             }
         } else if method == Method::Connect && state.client.phase == Phase::Held {
             state.client.phase = if state.held_bytes { Phase::Resync } else { Phase::Start };

@@ -132,6 +132,7 @@ impl<'a> Fields<'a> {
                     self.facts.flag(Anomaly::InvalidHost);
                 }
             }
+            PROTOCOL => self.facts.asks_for_socket = value.eq_ignore_ascii_case(b"websocket"),
             STATUS => self.status(value),
             _ => {}
         }
@@ -179,6 +180,7 @@ impl<'a> Fields<'a> {
         let Self { facts, seen, authority, path, .. } = self;
         let is_connect = facts.method == Method::Connect;
         facts.is_extended_connect = is_connect && seen & PROTOCOL != 0;
+        facts.asks_for_socket &= is_connect;
         let is_tunnel = is_connect && !facts.is_extended_connect;
         // Section 8.5, and RFC 8441, section 4.
         let wanted = if is_tunnel { METHOD | AUTHORITY } else { METHOD | SCHEME | PATH };

@@ -242,11 +242,16 @@ impl<S: Sink> Flow<'_, S> {
             self.http.pool.give(message);
             return;
         };
-        let is_socket = stream.request.as_deref().is_some_and(|request| request.facts.is_extended_connect);
-        stream.response = Some(message);
+        let is_socket = stream.request.as_deref().is_some_and(|request| request.facts.asks_for_socket);
         if is_socket && (200..300).contains(&status) && !opened.ends {
             add(&mut self.http.counters.upgraded, 1);
-            stream.socket = Some(Box::new(Socket::new(began)));
+            let number = self.http.open_socket();
+            message.facts.socket = Some(number);
+            stream.socket = Some(Box::new(Socket::new(number, began)));
+        }
+        let is_handshake = message.facts.socket.is_some();
+        stream.response = Some(message);
+        if is_handshake {
             self.tell_handshake(opened.stream);
         }
     }

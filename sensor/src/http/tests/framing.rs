@@ -115,6 +115,21 @@ fn an_upgrade_is_read_no_further_as_http1() {
     assert_eq!(talk.http.counters().upgraded, 1);
 }
 
+/// A client may send its first frame before the response is read here.
+#[test]
+fn while_a_websocket_is_asked_for_all_is_copied() {
+    let asked = |protocol| {
+        format!("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n")
+    };
+    let mut talk = Talk::new();
+    assert_eq!(talk.client(asked("h2c")), Advice::Continue);
+    assert_eq!(talk.server(OK), Advice::Continue);
+    assert_eq!(talk.client(asked("WebSocket")), Advice::Whole);
+    assert_eq!(talk.server("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"), Advice::Beginnings);
+    assert_eq!(talk.client(GET), Advice::Continue);
+    assert_eq!(talk.finish().len(), 3);
+}
+
 #[test]
 fn unrequested_upgrade() {
     let lines = exchanges(GET, "HTTP/1.1 101 Switching\r\n\r\n");

@@ -14,7 +14,7 @@ mod property;
 
 use std::fmt::Write as _;
 
-use super::{Anomaly, Config, Connection, Exchange, Http, Message, Sink, State};
+use super::{Anomaly, Config, Connection, Exchange, Http, Message, Sink, State, WebSocket};
 use crate::capture::Endpoint;
 use crate::clock::Timestamp;
 use crate::stream::{Advice, CloseCause, Missing, Opening, Protocol, Side};
@@ -23,6 +23,9 @@ use crate::stream::{Advice, CloseCause, Missing, Opening, Protocol, Side};
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     pub lines: Vec<String>,
+    /// The numbers of WebSockets whose handshakes came, and what came of them.
+    pub handshakes: Vec<u64>,
+    pub sockets: Vec<WebSocket>,
     /// With bodies, header names and times.
     pub verbose: bool,
 }
@@ -40,7 +43,12 @@ fn unfinished(message: &Message) -> &'static str {
 }
 
 impl Sink for Journal {
+    fn socket(&mut self, _connection: &Connection, socket: &WebSocket) {
+        self.sockets.push(*socket);
+    }
+
     fn exchange(&mut self, connection: &Connection, exchange: &Exchange<'_>) {
+        self.handshakes.extend(exchange.socket());
         let mut line = String::new();
         match exchange.request {
             Some(request) => {

@@ -19,7 +19,7 @@ use crate::metrics::http::{
     HTTP_OTHER_CONNECTIONS, HTTP_SEEN_TWICE, HTTP_UNPAIRED, HTTP_UNPROVEN, MIRROR_BYTES, MIRROR_LOST,
     MIRROR_SEGMENTS, MIRROR_SKIPPED, MIRROR_TRUNCATED, SEGMENTS_REFUSED, STREAM_BUFFERED_BYTES,
     STREAM_CONFLICTS, STREAM_GAPS, STREAM_LOST_BYTES, STREAMS_ACTIVE, STREAMS_CLOSED, STREAMS_PROVEN,
-    WEBSOCKET_BYTES, WEBSOCKET_MESSAGES,
+    WEBSOCKET_BYTES, WEBSOCKET_MESSAGES, WEBSOCKETS_ACTIVE, WEBSOCKETS_FORGOTTEN,
 };
 use crate::metrics::sensing::{
     BLOCKS_MAX, DATAGRAMS, DATAGRAMS_REFUSED, EXCHANGE_LOG_ERRORS, FAILURES_UNCOUNTED, INSTRUCTIONS_REFUSED,
@@ -221,7 +221,12 @@ fn tables() -> Row {
                     (&EVICTED, "detectors, incidents, decisions"),
                 ],
             )
-            .width(12),
+            .width(12)
+            // It is told once there are any.
+            .query(
+                format!("{} or vector(0)", increase(&WEBSOCKETS_FORGOTTEN, "", "", "$__rate_interval")),
+                "open WebSockets",
+            ),
         ],
     }
 }
@@ -263,6 +268,8 @@ fn pipeline() -> Row {
                 .query(rate(&STREAMS_CLOSED, "cause", ""), "{{cause}}"),
             areas("Connections other than HTTP/1", "cps", &[&HTTP_OTHER_CONNECTIONS])
                 .query(rate(&HTTP_OTHER_CONNECTIONS, "kind", ""), "{{kind}}"),
+            lines("WebSockets open", "short", &[&WEBSOCKETS_ACTIVE])
+                .query(sum(&WEBSOCKETS_ACTIVE, "instance", ""), "{{instance}}"),
             areas("WebSocket messages", "cps", &[&WEBSOCKET_MESSAGES])
                 .query(rate(&WEBSOCKET_MESSAGES, "direction", ""), "{{direction}}")
                 .series(["ingress", "egress"]),

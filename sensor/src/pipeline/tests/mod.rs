@@ -3,5 +3,6 @@
 mod held;
 mod posture;
 mod records;
+mod sockets;
 
 use super::*;

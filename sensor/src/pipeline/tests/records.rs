@@ -10,30 +10,35 @@ use crate::identity::Key;
 
 /// Keeps records as JSON.
 #[derive(Default)]
-struct Records(Vec<String>);
+pub(super) struct Records(pub(super) Vec<String>);
 
 impl Observer for Records {
+    fn websocket(&mut self, record: &Exchange<'_>) {
+        self.exchange(record);
+    }
+
     fn exchange(&mut self, exchange: &Exchange<'_>) {
         self.0.push(serde_json::to_string(exchange).unwrap());
     }
 }
 
 /// A connection in which each side has said so many bytes.
-struct Wire {
-    pipeline: Pipeline<Records>,
+pub(super) struct Wire {
+    pub(super) pipeline: Pipeline<Records>,
     client: u32,
     server: u32,
-    now: u64,
+    pub(super) now: u64,
 }
 
 impl Wire {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let pipeline =
             Pipeline::new(&Config::default(), &Key::from_bytes([7; 32]), Records::default()).unwrap();
         Self { pipeline, client: 100, server: 500, now: 1_000_000 }
     }
 
-    fn send(&mut self, from_client: bool, flags: Flags, payload: &str) {
+    pub(super) fn send(&mut self, from_client: bool, flags: Flags, payload: impl AsRef<[u8]>) {
+        let payload = payload.as_ref();
         let client = Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000);
         let server = Endpoint::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 80)), 80);
         let length = u32::try_from(payload.len()).unwrap();
@@ -49,12 +54,18 @@ impl Wire {
             flags,
             urgent: 0,
             length,
-            payload: payload.as_bytes(),
+            payload,
             ..Segment::default()
         };
         let _instruction = self.pipeline.segment(&segment);
         let sent = length + u32::from(flags.has(Flags::SYN));
         *(if from_client { &mut self.client } else { &mut self.server }) += sent;
+    }
+
+    /// Bytes of a side that nobody saw.
+    pub(super) const fn lose(&mut self, from_client: bool, length: u32) {
+        let next = if from_client { &mut self.client } else { &mut self.server };
+        *next += length;
     }
 
     /// A request with these headers, and its answer.
@@ -65,13 +76,13 @@ impl Wire {
         );
     }
 
-    fn open(&mut self) {
+    pub(super) fn open(&mut self) {
         self.send(true, Flags::SYN, "");
         self.send(false, Flags(Flags::SYN.0 | Flags::ACK.0), "");
         self.send(true, Flags::ACK, "");
     }
 
-    fn exchange(&mut self, request: &str, response: &str) {
+    pub(super) fn exchange(&mut self, request: &str, response: &str) {
         self.send(true, Flags::ACK, request);
         self.send(false, Flags::ACK, response);
     }

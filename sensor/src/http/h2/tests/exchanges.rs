@@ -1,6 +1,7 @@
 //! Exchanges as they should be.
 
 use super::*;
+use crate::http::Sent;
 
 #[test]
 fn streams_are_paired_however_their_frames_are_interleaved() {
@@ -170,7 +171,22 @@ fn a_websocket_in_a_stream_is_a_handshake_and_counted_messages() {
     let _advice = talk.client(frame(DATA, END_STREAM, 1, ""));
     let counters = talk.http.counters();
     assert_eq!((counters.websockets, counters.websocket_messages, counters.websocket_bytes), (1, 2, 7));
+    assert_eq!(sockets(&talk), [[1, 1, 3, 1, 4]]);
     assert_eq!(talk.finish().len(), 1);
+}
+
+/// RFC 8441, section 4: `:protocol` has names of the registry of upgrade tokens, of which WebSocket is one.
+#[test]
+fn another_protocol_in_a_stream_is_no_websocket() {
+    let mut talk = begun();
+    let fields =
+        [":method: CONNECT", ":protocol: connect-udp", ":scheme: https", ":path: /p", ":authority: a"];
+    let _advice = talk.client(frame(HEADERS, END_HEADERS, 1, block(&fields)));
+    let _advice = talk.server(frame(HEADERS, END_HEADERS, 1, block(&[":status: 200"])));
+    let _advice = talk.client(frame(DATA, END_STREAM, 1, b"\x81\x80mask"));
+    let _advice = talk.server(frame(DATA, END_STREAM, 1, "x"));
+    assert_eq!(talk.lines(), ["CONNECT /p 6 -> 200 1"]);
+    assert_eq!((talk.http.counters().websockets_opened, talk.http.counters().websockets), (0, 0));
 }
 
 #[test]
@@ -187,4 +203,47 @@ fn a_websocket_after_an_upgrade_is_a_handshake_and_counted_messages() {
     talk.close(CloseCause::Fin);
     let counters = talk.http.counters();
     assert_eq!((counters.websockets, counters.websocket_messages, counters.websocket_bytes), (1, 2, 65_538));
+    assert_eq!(sockets(&talk), [[1, 1, 65_536, 1, 2]]);
+}
+
+/// What came of WebSockets: number, messages and bytes of each side. Their handshakes had the same numbers.
+fn sockets(talk: &Talk) -> Vec<[u64; 5]> {
+    let told = told(talk);
+    let mut numbers: Vec<u64> = told.iter().map(|told| told[0]).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, talk.http.sink().handshakes);
+    told
+}
+
+fn told(talk: &Talk) -> Vec<[u64; 5]> {
+    let sockets = talk.http.sink().sockets.iter();
+    let sides = |client: Sent, server: Sent| [client.messages, client.bytes, server.messages, server.bytes];
+    let told = sockets.map(|socket| (socket.number, sides(socket.client, socket.server)));
+    told.map(|(number, [a, b, c, d])| [number, a, b, c, d]).collect()
+}
+
+/// Each stream is a socket of its own, however they end: by an end of both sides, a reset, or with the connection.
+#[test]
+fn websockets_in_streams_are_told_apart() {
+    let fields = |path| {
+        let path = format!(":path: {path}");
+        block(&[":method: CONNECT", ":protocol: websocket", ":scheme: https", &path, ":authority: a"])
+    };
+    let mut talk = begun();
+    for (stream, path) in [(1, "/a"), (3, "/b"), (5, "/c")] {
+        let _advice = talk.client(frame(HEADERS, END_HEADERS, stream, fields(path)));
+    }
+    for stream in [5, 1, 3] {
+        let _advice = talk.server(frame(HEADERS, END_HEADERS, stream, block(&[":status: 200"])));
+    }
+    let _advice =
+        talk.client([frame(DATA, 0, 3, b"\x81\x82maskab"), frame(DATA, 0, 1, b"\x81\x80mask")].concat());
+    let _advice = talk.server([frame(DATA, 0, 5, b"\x82\x01x"), frame(DATA, 0, 3, b"\x01\x03xyz")].concat());
+    let _advice = talk.client(frame(RESET, 0, 3, [0, 0, 0, 8]));
+    for side in [Side::Client, Side::Server] {
+        let _advice = talk.data(side, frame(DATA, END_STREAM, 1, ""));
+    }
+    assert_eq!(told(&talk), [[3, 1, 2, 0, 3], [2, 1, 0, 0, 0]]);
+    talk.close(CloseCause::Fin);
+    assert_eq!(sockets(&talk), [[3, 1, 2, 0, 3], [2, 1, 0, 0, 0], [1, 0, 0, 1, 1]]);
 }
