@@ -3,7 +3,7 @@
 //! Segments that user space does not need are not copied: other ports, bytes beyond the snap length, bytes that an
 //! instruction for the connection says to skip, packets that the kernel drops before TCP. Acknowledgements without
 //! payload are copied: they show what this host's TCP has accepted, and what it will accept. Connections in TLS and in
-//! HTTP/2 or switches protocols are copied whole, within a budget, until user space says that it does not need that.
+//! HTTP/2, and those that switch protocols, are copied whole, within a budget, until user space says that it need not be.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::programs::TcContext;

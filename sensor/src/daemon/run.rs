@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::net::TcpListener;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -29,9 +28,7 @@ use crate::confine::{self, Confinement, Reach};
 use crate::control::wire::SshConnection;
 use crate::control::{Access, Server};
 use crate::decide::Cause;
-use crate::detect::CountryOf;
 use crate::enforce::Mode;
-use crate::groups::SharedOrigins;
 use crate::kernel::{
     self, Dataplane, InnerInterface, KernelError, LinkLayer, LoadOptions, Notices, Pins, probe,
     signature_checks,
@@ -294,16 +291,6 @@ pub(super) fn see_http(commands: &Arc<Commands>) {
     engine.http_trouble = trouble;
 }
 
-/// How detectors learn in which country an address is.
-fn countries(origins: &SharedOrigins) -> CountryOf {
-    let origins = origins.clone();
-    Arc::new(move |address| {
-        // The decoder of the format is not ours, and a file may hold anything.
-        let country = catch_unwind(AssertUnwindSafe(|| origins.get().country(address))).ok()??;
-        country.as_bytes().try_into().ok()
-    })
-}
-
 fn start_sensing(commands: &Arc<Commands>) -> Result<()> {
     let state_dir = commands.engine().config.paths.state_dir.clone();
     let key = key::ensure_key(&state_dir)?;
@@ -313,7 +300,7 @@ fn start_sensing(commands: &Arc<Commands>) -> Result<()> {
     let log = engine.exchange_log.take();
     let mut secrets = std::mem::take(&mut engine.secrets);
     secrets.follow(&engine.config.sense.tls)?;
-    let countries = countries(&engine.groups.origins);
+    let countries = engine.groups.countries();
     let sensing = Sensing::start(&engine.config, &key, (mirror, ring, secrets), (signals, countries), log)?;
     engine.sensing = Some(sensing);
     Ok(())

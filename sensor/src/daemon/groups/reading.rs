@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::clock::Timestamp;
 use crate::daemon::engine::OUT_OF_REACH;
+use crate::detect::CountryOf;
 use crate::enforce::{EnforceError, Members, Policy};
 use crate::groups::{DatabaseError, Databases, Group, Origins, SharedOrigins, Stamp};
 use crate::store::KeptNetworks;
@@ -89,6 +90,16 @@ impl Reading {
         }
         policy.set_members(members);
         true
+    }
+
+    /// How detectors learn in which country an address is.
+    pub(in crate::daemon) fn countries(&self) -> CountryOf {
+        let origins = self.origins.clone();
+        Arc::new(move |address| {
+            // The decoder of the format is not ours, and a file may hold anything.
+            let country = catch_unwind(AssertUnwindSafe(|| origins.get().country(address))).ok()??;
+            country.as_bytes().try_into().ok()
+        })
     }
 
     /// What was read for the change of policy that is made now.

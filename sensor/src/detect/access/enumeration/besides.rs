@@ -1,6 +1,7 @@
 //! An actor's successes while walking through objects.
 
-use super::{Actor, Enumeration};
+use super::{Actor, Enumeration, Key};
+use crate::clock::Timestamp;
 use crate::event::Exchange;
 use crate::prefix::ClientNet;
 
@@ -13,6 +14,14 @@ pub(super) struct Besides {
 }
 
 impl Enumeration {
+    /// An existing object, requested from a site that was refused something.
+    pub(super) fn pass_site(&mut self, key: Key, now: Timestamp) {
+        let hash = self.walks.hash(&key);
+        if let Some(walk) = self.walks.get(hash, &key, now) {
+            walk.exchanges = walk.exchanges.saturating_add(1);
+        }
+    }
+
     /// A success of an actor that may be walking elsewhere.
     pub(super) fn pass(&mut self, actor: Actor, client: ClientNet, exchange: &Exchange<'_>) {
         if self.besides.is_empty() {

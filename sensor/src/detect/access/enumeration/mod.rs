@@ -248,14 +248,6 @@ impl Enumeration {
         }
     }
 
-    /// An existing object, requested from a site that was refused something.
-    fn pass_site(&mut self, key: Key, now: Timestamp) {
-        let hash = self.walks.hash(&key);
-        if let Some(walk) = self.walks.get(hash, &key, now) {
-            walk.exchanges = walk.exchanges.saturating_add(1);
-        }
-    }
-
     /// Records a request, and evaluates its sender.
     fn ask(&mut self, key: Key, request: &Request<'_>, signals: &mut Vec<Signal>) -> Asked {
         let Request { client, value, failed, crowd, exchange } = *request;
