@@ -5,7 +5,7 @@ use sensor_common::abi::{FlowInstruction, FlowKey, MirrorDirection, MirrorSettin
 use sensor_common::packet::SegmentHeader;
 
 use crate::maps::{self, FLOWS};
-use crate::mirror::{FIN, RST, SYN};
+use crate::mirror::{FIN, RST, SYN, payload_len};
 
 /// How much of a segment is copied, and how far the other side has sent.
 pub(crate) struct Wanted {
@@ -40,17 +40,14 @@ pub(crate) fn wanted(
     length: u32,
 ) -> Wanted {
     let snap = settings.snap;
-    let begins = || match direction {
-        MirrorDirection::Ingress => length >= SHORTEST_START && begins_multiplexed(context, segment),
-        MirrorDirection::Egress => length >= SHORTEST_SWITCH && switches_protocols(context, segment),
-    };
+    let may_begin = matches!(direction, MirrorDirection::Ingress) && length >= SHORTEST_START;
     // The look-up is saved while there is no instruction at all.
-    if settings.instructions == 0 && !begins() {
+    if settings.instructions == 0 && !(may_begin && begins_multiplexed(context, segment)) {
         return Wanted::upto(snap);
     }
     let key = flow_key(segment, direction);
     let Some(entry) = FLOWS.get_ptr_mut(key) else {
-        if begins() {
+        if may_begin && begins_multiplexed(context, segment) {
             begin_whole(&key);
             return Wanted::upto(WHOLE);
         }
@@ -147,13 +144,23 @@ fn begins_multiplexed(context: &TcContext, segment: &SegmentHeader) -> bool {
     })
 }
 
-/// Whether a server's bytes start with a response of HTTP/1.1 after which another protocol is spoken, such as WebSocket
-/// (RFC 9110, section 15.2.2): the client may send the first long frame before user space has seen it.
-#[inline(always)]
-fn switches_protocols(context: &TcContext, segment: &SegmentHeader) -> bool {
+/// If a server's bytes start with a response of HTTP/1.1 after which another protocol is spoken, such as WebSocket (RFC
+/// 9110, section 15.2.2), the connection is copied whole: the client may send the first long frame before user space has
+/// seen the response. Not inline: the chain of calls that copies responses has no room for it in its 512 bytes of stack. Nor
+/// have the programs of inner interfaces, where user space asks for whole as soon as it sees the handshake.
+#[inline(never)]
+pub(crate) fn note_switch(context: &TcContext, segment: &SegmentHeader) {
     // One word, as above, behind `HTTP`.
     const STATUS: u64 = u64::from_be_bytes(*b"/1.1 101");
-    context.load::<u64>(segment.payload + 4).is_ok_and(|word| u64::from_be(word) == STATUS)
+    if payload_len(segment, context.len() as usize) < SHORTEST_SWITCH
+        || !context.load::<u64>(segment.payload + 4).is_ok_and(|word| u64::from_be(word) == STATUS)
+    {
+        return;
+    }
+    let key = flow_key(segment, MirrorDirection::Egress);
+    if FLOWS.get_ptr_mut(key).is_none() {
+        begin_whole(&key);
+    }
 }
 
 /// Fewer bytes than this are no status line (RFC 9112, section 4) and the empty line behind it.

@@ -14,7 +14,7 @@ use sensor_common::abi::{
 use sensor_common::packet::{self, NoSegment, SegmentHeader};
 
 use crate::access::Linear;
-use crate::instruction::{WHOLE, Wanted, flow_key, wanted};
+use crate::instruction::{WHOLE, Wanted, flow_key, note_switch, wanted};
 use crate::{atomic, budget, burst, count, fragment, maps, offload, proof, ring, sight};
 
 pub(crate) const FIN: u8 = 0x01;
@@ -57,7 +57,10 @@ pub(crate) fn mirror<const LAYER3: bool>(context: &TcContext, direction: MirrorD
             send::<false>(context, settings, &segment, MirrorDirection::Ingress);
         }
         MirrorDirection::Ingress => {}
-        MirrorDirection::Egress => send_response(context, settings, &segment),
+        MirrorDirection::Egress => {
+            note_switch(context, &segment);
+            send_response(context, settings, &segment);
+        }
     }
 }
 
@@ -216,7 +219,7 @@ pub(crate) fn is_watched(settings: &MirrorSettings, port: u16) -> bool {
 /// can express.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "a buffer has fewer than 2^32 bytes")]
-const fn payload_len(segment: &SegmentHeader, frame: usize) -> u32 {
+pub(crate) const fn payload_len(segment: &SegmentHeader, frame: usize) -> u32 {
     let end = match segment.end {
         Some(end) if end <= frame => end,
         _ => frame,
