@@ -18,8 +18,8 @@ use crate::process;
 use crate::progress;
 use crate::workspace;
 
-/// Five times what a machine takes beside another one.
-const LIMIT: Duration = Duration::from_secs(900);
+/// Six times what a machine takes beside another one.
+const LIMIT: Duration = Duration::from_secs(300);
 const EXIT: &str = "VM-EXIT: ";
 
 /// Boots `kernel` and runs `suite` in it.

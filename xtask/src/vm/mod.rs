@@ -1,7 +1,7 @@
 //! `cargo xtask vm`: the kernel-side tests on other Linux versions, in virtual machines.
 //!
 //! Verifiers differ, and only running shows how. The machines are emulated, so this needs neither
-//! virtualization nor root: it costs some minutes.
+//! virtualization nor root: it costs a minute for all.
 
 mod boot;
 mod elf;
