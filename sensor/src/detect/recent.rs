@@ -156,12 +156,6 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         }
     }
 
-    /// Looks for an entry, to have it in the cache; it is not marked as seen.
-    #[inline]
-    pub(super) fn fetch(&self, key: &K) -> Option<usize> {
-        self.find(self.hash(key), key)
-    }
-
     /// Removes expired entries among the next `limit`, and returns them.
     pub(super) fn sweep(&mut self, now: Timestamp, limit: usize, mut gone: impl FnMut(&K, V)) {
         for _ in 0..limit.min(self.entries.len()) {

@@ -117,24 +117,21 @@ impl Access {
 
     fn exchange(&mut self, exchange: &Exchange<'_>, value: Option<Value<'_>>, signals: &mut Vec<Signal>) {
         self.last = exchange.seen;
-        self.log_in(exchange);
-        let principal = exchange.principal.map(|principal| self.behind(principal, exchange.seen));
-        let client = self.sources.client(exchange.client);
-        let ask = self.known.is_some().then(|| outcome(exchange)).flatten();
-        let ask = ask.and_then(|outcome| self.ask(exchange, value, (principal.map(number_of), outcome)));
-        self.fetch(exchange, client, ask.as_ref());
         if let Some(enumeration) = &mut self.enumeration {
             enumeration.exchange(exchange, value, signals);
         }
+        self.log_in(exchange);
         if exchange.method == Some("OPTIONS") {
             return;
         }
-        self.open_route(exchange, (principal, client), signals);
-        if asking::may_be_of_another_site(exchange) {
+        let principal = exchange.principal.map(|principal| self.behind(principal, exchange.seen));
+        let client = self.sources.client(exchange.client);
+        self.of_route(exchange, (principal, client), signals);
+        if self.known.is_none() || asking::may_be_of_another_site(exchange) {
             return;
         }
-        self.of_route(exchange, (principal, client), signals);
-        let Some(ask) = ask else { return };
+        let Some(outcome) = outcome(exchange) else { return };
+        let Some(ask) = self.ask(exchange, value, (principal.map(number_of), outcome)) else { return };
         if let Some(who) = ask.who
             && let Some((last, several)) = self.clients.touch(client, exchange.seen, || (who, false))
         {
@@ -156,30 +153,6 @@ impl Access {
         }
     }
 
-    /// Looks at the entries that an exchange is about to change. With many principals each is a cache miss; one right behind
-    /// the other, the processor waits for all of them about as long as for one.
-    #[inline]
-    fn fetch(&self, exchange: &Exchange<'_>, client: ClientNet, ask: Option<&Ask>) {
-        let walk = self.enumeration.as_ref().map(|enumeration| enumeration.fetch(exchange, client));
-        let known = self.known.as_ref().zip(ask).map(|(known, ask)| known.fetch(ask));
-        std::hint::black_box((walk, known));
-    }
-
-    /// Whether a route that needs credentials answers without. Whoever asks is accused of nothing, and may claim anything.
-    fn open_route(
-        &mut self,
-        exchange: &Exchange<'_>,
-        (principal, client): (Option<KeyedHash>, ClientNet),
-        signals: &mut Vec<Signal>,
-    ) {
-        let Some(route) = exchange.route else { return };
-        if let Some(detector) = self.unauthenticated.as_mut().filter(|_| exchange.source != Source::Log) {
-            let by = (principal.map(number_of), self.hasher.hash_one(client.owner()));
-            let function = self.hasher.hash_one((exchange.method, route));
-            signals.extend(detector.exchange(exchange, function, by));
-        }
-    }
-
     /// What is judged of functions, whatever their objects.
     fn of_route(
         &mut self,
@@ -190,6 +163,14 @@ impl Access {
         let Some(route) = exchange.route else { return };
         let function = self.hasher.hash_one((exchange.method, route));
         let address = self.hasher.hash_one(client.owner());
+        // Whoever asks is accused of nothing, and may claim anything.
+        if let Some(detector) = self.unauthenticated.as_mut().filter(|_| exchange.source != Source::Log) {
+            let by = (principal.map(number_of), address);
+            signals.extend(detector.exchange(exchange, function, by));
+        }
+        if asking::may_be_of_another_site(exchange) {
+            return;
+        }
         if let Some(detector) = &mut self.mass_assignment {
             let sender = principal.map_or(address, |principal| known::spread(number_of(principal)));
             signals.extend(detector.exchange(exchange, (function, sender), (principal, client)));

@@ -193,14 +193,6 @@ impl Enumeration {
         }
     }
 
-    /// Reads the walk that an exchange is a step of, if there is one, to have it in the cache.
-    #[inline]
-    pub(super) fn fetch(&self, exchange: &Exchange<'_>, client: ClientNet) -> Option<usize> {
-        let place = self.walks.hash_of(exchange.route?.as_bytes());
-        let key = (exchange.principal.map_or(Actor::Client(client), Actor::Principal), place);
-        self.walks.fetch(&key)
-    }
-
     /// An exchange, with the object that it is for.
     pub(super) fn exchange(
         &mut self,

@@ -139,14 +139,6 @@ impl Known {
         }
     }
 
-    /// Reads what a request is about to change, to have it in the cache.
-    #[inline]
-    pub(crate) fn fetch(&self, ask: &Ask) -> (Option<u64>, Option<usize>, Option<usize>) {
-        let object = ask.object.and_then(|object| self.objects.fetch(object));
-        let who = ask.who.and_then(|who| self.people.people.fetch(&who));
-        (object, who, self.templates.fetch(&ask.template))
-    }
-
     /// A request with its answer; what is to be told of it. Where it comes from is asked only where it matters.
     pub(crate) fn note(&mut self, ask: &Ask, origin: impl Fn() -> Origin) -> Option<Case> {
         let day = day_of(ask.now);

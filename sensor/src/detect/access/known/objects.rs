@@ -1,7 +1,5 @@
 //! Who was given which object first: at most three principals for each.
 
-use std::ops::Range;
-
 /// Principals that are remembered of an object. What more than three read is shared, and belongs to nobody in particular.
 pub(super) const OWNERS: usize = 3;
 
@@ -135,43 +133,23 @@ impl Objects {
         }
     }
 
-    /// Reads the bucket of an object, to have it in the cache.
-    #[inline]
-    pub(super) fn fetch(&self, object: u64) -> Option<u64> {
-        let object = object.max(1);
-        let part = self.parts.get(self.index(object)?)?;
-        let bucket = part.get(range(part.len(), object)?)?;
-        // One of each cache line.
-        Some(bucket.iter().step_by(2).fold(0, |all, slot| all ^ slot.object))
-    }
-
     fn find(&mut self, object: u64) -> Option<&mut Slot> {
         bucket(self.part(object)?, object)?.iter_mut().find(|slot| slot.object == object)
     }
 
-    /// The part of an object.
+    /// The part of an object, by the lower half of its hash.
     fn part(&mut self, object: u64) -> Option<&mut Vec<Slot>> {
-        let index = self.index(object)?;
+        let lower = usize::try_from(object & u64::from(u32::MAX)).unwrap_or_default();
+        let index = lower.checked_rem(self.parts.len())?;
         self.parts.get_mut(index)
     }
-
-    /// Which part that is, by the lower half of the object's hash.
-    fn index(&self, object: u64) -> Option<usize> {
-        let lower = usize::try_from(object & u64::from(u32::MAX)).unwrap_or_default();
-        lower.checked_rem(self.parts.len())
-    }
 }
 
-/// The bucket of an object; none in a part that is empty.
+/// The bucket of an object, by the upper half of its hash; none in a part that is empty.
 fn bucket(part: &mut [Slot], object: u64) -> Option<&mut [Slot]> {
-    part.get_mut(range(part.len(), object)?)
-}
-
-/// Where that is in a part of some length, by the upper half of the object's hash.
-fn range(length: usize, object: u64) -> Option<Range<usize>> {
     let upper = usize::try_from(object >> 32).unwrap_or_default();
-    let start = upper.checked_rem(length / WAYS)?.saturating_mul(WAYS);
-    Some(start..start.saturating_add(WAYS))
+    let start = upper.checked_rem(part.len() / WAYS)?.saturating_mul(WAYS);
+    part.get_mut(start..start.saturating_add(WAYS))
 }
 
 fn is_full(bucket: &[Slot]) -> bool {
