@@ -20,6 +20,8 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sched::{CloneFlags, setns};
 
+use crate::process::unique;
+
 /// The interface at both ends.
 pub const INTERFACE: &str = "eth0";
 /// The server's addresses.
@@ -58,14 +60,15 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Creates one. Its name has this process's ID and a counter, so that parallel tests do not collide.
+    /// Creates one. Its name is this process's own, with a counter, so that tests beside each other do not collide, nor
+    /// with what an earlier one that was killed has left.
     ///
     /// # Errors
     /// If `ip` fails, as it does for all but root.
     pub fn new(role: &str) -> Result<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("sensor-{}-{number}-{role}", std::process::id());
+        let name = format!("sensor-{}-{number}-{role}", unique());
         run(Command::new("ip").args(["netns", "add", &name]))?;
         let namespace = Self { name };
         namespace.ip("link set lo up\n")?;

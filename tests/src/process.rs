@@ -1,9 +1,37 @@
-//! What the kernel says of a process.
+//! This process and others: what the kernel says of them, a name that no other one has, and where a thread runs.
 
 use std::fs;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// A name for what only this process makes, such as a namespace. The ID of a process alone comes back: after a restart of
+/// the machine's counter, and in a container that shares the directory.
+#[must_use]
+pub fn unique() -> &'static str {
+    static NAME: LazyLock<String> = LazyLock::new(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+        format!("{}-{now:x}", std::process::id())
+    });
+    &NAME
+}
+
+/// Has this thread, and those that it starts from now on, run on one CPU: the last one, for the first gets most of a
+/// machine's interrupts. For what is counted or budgeted by CPU, and for measuring.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn stay_on_one_cpu() -> Result<()> {
+    let this_thread = Pid::from_raw(0);
+    let allowed = sched_getaffinity(this_thread).context("asking for the CPUs")?;
+    let last = (0..CpuSet::count()).rev().find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
+    let mut chosen = CpuSet::new();
+    chosen.set(last.context("no CPU is allowed")?)?;
+    sched_setaffinity(this_thread, &chosen).context("choosing a CPU")
+}
 
 /// Resident memory in bytes.
 ///

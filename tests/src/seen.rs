@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::daemon::PATIENCE;
+use crate::process::unique;
 use crate::scene::{Scene, config};
 use crate::wait::wait_until;
 
@@ -25,7 +26,7 @@ impl Seen {
     /// # Errors
     /// If something does not start.
     pub fn new(more: &str) -> Result<Self> {
-        let directory = std::env::temp_dir().join(format!("sensor-http-{}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("sensor-http-{}", unique()));
         fs::create_dir_all(&directory)?;
         let log = directory.join("exchanges.jsonl");
         let text =

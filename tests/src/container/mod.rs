@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::daemon::PATIENCE;
 use crate::netns::Namespace;
+use crate::process::unique;
 use crate::wait::wait_until;
 
 pub use base::{base, package};
@@ -46,7 +47,7 @@ impl Container {
     pub fn start(base: &Path, net: &Namespace, first: First) -> Result<Self> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let group = format!("sensor-container-{}-{number}", std::process::id());
+        let group = format!("sensor-container-{}-{number}", unique());
         let place = tempfile::Builder::new().prefix("sensor-container-").tempdir()?;
         let log = place.path().join("log");
         let mut command = net.command("unshare");

@@ -16,6 +16,7 @@ use sensor_tests::peers::http::Client;
 use sensor_tests::peers::login::LoginServer;
 use sensor_tests::peers::shell::browse;
 use sensor_tests::peers::tls::TlsNginx;
+use sensor_tests::process::unique;
 use sensor_tests::scene::config;
 use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
@@ -212,7 +213,7 @@ struct Group(PathBuf);
 impl Group {
     /// In the hierarchy of version 2; none if it cannot be made.
     fn new(name: &str) -> Option<Self> {
-        Self::named(&format!("sensor-test-{}-{name}", std::process::id()))
+        Self::named(&format!("sensor-test-{}-{name}", unique()))
     }
 
     fn named(name: &str) -> Option<Self> {

@@ -10,6 +10,7 @@ use sensor_tests::netns::Namespace;
 use sensor_tests::packet::Frame;
 use sensor_tests::packet::flags::{ACK, SYN};
 use sensor_tests::plane::{Limits, Plane, Policy, SMALL};
+use sensor_tests::process::stay_on_one_cpu;
 
 /// A connection within the namespace, seen from both ends.
 struct Connection {
@@ -37,10 +38,13 @@ impl Connection {
     }
 }
 
-/// Does the work in a namespace of its own.
+/// Does the work in a namespace of its own, on one CPU: each has its own budget of look-ups.
 fn apart(work: impl FnOnce() + Send) {
     let namespace = Namespace::new("answers").unwrap();
-    namespace.enter(work);
+    namespace.enter(|| {
+        stay_on_one_cpu().unwrap();
+        work();
+    });
 }
 
 /// Every limit of one an hour, used up by the source.

@@ -4,8 +4,8 @@ use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare};
-use nix::unistd::Pid;
+use nix::sched::{CloneFlags, unshare};
+use sensor_tests::process::stay_on_one_cpu;
 
 /// Where `xdp-filter` keeps its state.
 const BPF_FILE_SYSTEM: &str = "/sys/fs/bpf";
@@ -28,16 +28,6 @@ fn enter() -> Result<()> {
         .context("detaching the mount namespace")?;
     mount(Some("bpf"), BPF_FILE_SYSTEM, Some("bpf"), MsFlags::empty(), Some("mode=0700"))
         .context("mounting a BPF file system")?;
+    // The flood's sender and receiver share it, so that the time that passes is the time that both took.
     stay_on_one_cpu()
-}
-
-/// The last one: the first gets most of a machine's interrupts. The flood's sender and receiver share it, so
-/// that the time that passes is the time that both took.
-fn stay_on_one_cpu() -> Result<()> {
-    let this_thread = Pid::from_raw(0);
-    let allowed = sched_getaffinity(this_thread).context("asking for the CPUs")?;
-    let last = (0..CpuSet::count()).rev().find(|cpu| allowed.is_set(*cpu).unwrap_or(false));
-    let mut chosen = CpuSet::new();
-    chosen.set(last.context("no CPU is allowed")?)?;
-    sched_setaffinity(this_thread, &chosen).context("choosing a CPU")
 }

@@ -15,6 +15,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket,
 };
 use nix::sys::time::TimeVal;
+use sensor_tests::process::unique;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -94,7 +95,7 @@ pub(crate) struct Net {
 
 impl Net {
     pub(crate) fn new(role: &str) -> Result<Self> {
-        let name = |side: &str| format!("sensor-{}-{role}-{side}", std::process::id());
+        let name = |side: &str| format!("sensor-{}-{role}-{side}", unique());
         let (server, world) = (Namespace::new(name("server"))?, Namespace::new(name("world"))?);
         server.ip(&format!("link add veth0 type veth peer name veth0 netns {}", world.0))?;
         for command in [
