@@ -2,20 +2,19 @@
 
 use std::fs;
 use std::sync::LazyLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
+use sensor::clock;
 
 /// A name for what only this process makes, such as a namespace. The ID of a process alone comes back: after a restart of
 /// the machine's counter, and in a container that shares the directory.
 #[must_use]
 pub fn unique() -> &'static str {
-    static NAME: LazyLock<String> = LazyLock::new(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-        format!("{}-{now:x}", std::process::id())
-    });
+    static NAME: LazyLock<String> =
+        LazyLock::new(|| format!("{}-{:x}", std::process::id(), clock::monotonic().as_nanos()));
     &NAME
 }
 
