@@ -96,6 +96,7 @@ const fn list_of(command: &Command) -> Option<csv::List> {
         Command::Allow { command: AllowCommand::List(_) } => csv::List::Allows,
         Command::Limit { command: LimitCommand::List(_) } => csv::List::Limits,
         Command::Run(_)
+        | Command::Lookout { .. }
         | Command::Check(_)
         | Command::Doctor(_)
         | Command::Unload(_)
@@ -140,6 +141,7 @@ fn as_table(mut cli: Cli) -> Result<ExitCode> {
 fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Run(options) => run::run(options),
+        Command::Lookout { socket } => run::look_out(&socket),
         Command::Check(options) => check::check(&options, cli.json),
         Command::Doctor(options) => doctor::doctor(&options, cli.json),
         Command::Unload(options) => run::unload(&options, cli.json),

@@ -15,6 +15,11 @@ use super::ssh;
 use crate::daemon::{self, ConfigSource, Overrides, RunOptions};
 use crate::kernel::{self, KernelError};
 
+/// Runs the helper that finds TLS libraries.
+pub(super) fn look_out(socket: &Path) -> Result<ExitCode> {
+    daemon::look_out(socket).map(|()| ExitCode::SUCCESS)
+}
+
 /// Runs the daemon, or, with `--unload`, removes what one left behind.
 pub(super) fn run(args: RunArgs) -> Result<ExitCode> {
     if let Some(parent) = args.end_with {

@@ -35,6 +35,13 @@ pub(super) fn restrict(reach: &Reach) -> Result<(), CallsError> {
     Ok(kernel::install_filter(&allowed(reach)?, true)?)
 }
 
+/// Puts this process under the filters of one that looks at other processes and hands over open files.
+pub(super) fn restrict_to_look() -> Result<(), CallsError> {
+    kernel::install_filter(&fatal()?, true)?;
+    kernel::install_filter(&unknown()?, false)?;
+    Ok(kernel::install_filter(&allowed_to_look()?, true)?)
+}
+
 type Rules = BTreeMap<libc::c_long, Vec<SeccompRule>>;
 
 fn compile(rules: Rules, otherwise: SeccompAction, then: SeccompAction) -> Result<BpfProgram, BackendError> {
@@ -67,6 +74,17 @@ fn allowed(reach: &Reach) -> Result<BpfProgram, BackendError> {
     rules.extend(of_memory()?);
     rules.extend(of_kernel()?);
     rules.insert(libc::SYS_socket, sockets(reach)?);
+    compile(rules, errno(libc::EPERM), SeccompAction::Allow)
+}
+
+/// Reading, waiting, and its socket: it opens nothing to write, and makes nothing.
+fn allowed_to_look() -> Result<BpfProgram, BackendError> {
+    let mut rules = whole(LOOKING);
+    rules.extend(whole(FATAL));
+    rules.extend(whole(&[libc::SYS_clone3]));
+    rules.extend(of_memory()?);
+    let changes = bits(libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC);
+    rules.insert(libc::SYS_openat, vec![when(vec![masked(2, changes, bits(libc::O_RDONLY))?])?]);
     compile(rules, errno(libc::EPERM), SeccompAction::Allow)
 }
 
@@ -335,6 +353,58 @@ const PLAIN: &[libc::c_long] = &[
     libc::SYS_sysinfo,
     libc::SYS_uname,
     libc::SYS_getrandom,
+];
+
+/// What the process that looks at others may call.
+const LOOKING: &[libc::c_long] = &[
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_pread64,
+    libc::SYS_lseek,
+    libc::SYS_close,
+    libc::SYS_fcntl,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_readlinkat,
+    libc::SYS_getdents64,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_brk,
+    libc::SYS_futex,
+    libc::SYS_rseq,
+    libc::SYS_sched_yield,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_clock_gettime,
+    libc::SYS_gettimeofday,
+    libc::SYS_ppoll,
+    libc::SYS_accept4,
+    libc::SYS_getsockopt,
+    libc::SYS_sendto,
+    libc::SYS_recvfrom,
+    libc::SYS_sendmsg,
+    libc::SYS_recvmsg,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_geteuid,
+    libc::SYS_getrandom,
+    // The C library's names for some of these, on x86-64.
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lstat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
 ];
 
 /// Calls that exist only on this architecture, and that its C library makes.

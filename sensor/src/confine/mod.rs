@@ -112,6 +112,15 @@ pub fn enter(reach: &Reach) -> Confinement {
     Confinement { user: user(Uid::effective()), files, calls }
 }
 
+/// Puts a process that only looks at others into its sandbox, for good. Landlock has no part in it: whom it confines may not
+/// look at anybody outside.
+///
+/// # Errors
+/// If the kernel refuses; the process must not go on then.
+pub fn enter_to_look() -> Result<(), String> {
+    calls::restrict_to_look().map_err(|error| error.to_string())
+}
+
 fn user(uid: Uid) -> Layer {
     let name = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
     if uid.is_root() {

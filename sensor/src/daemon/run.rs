@@ -62,6 +62,7 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
     source.read = source.describe().unwrap_or_default();
     check_interfaces(&config)?;
     let user = user::wanted(options.user.as_deref(), &config.paths.state_dir)?;
+    let lookout = Secrets::lookout(&config, user.as_ref());
     let access = Access { readers: &config.group, administrators: &config.admin_group };
     let server = Server::bind(&config.paths.socket, access)?;
     let listener = TcpListener::bind(config.paths.web).with_context(|| {
@@ -72,6 +73,9 @@ pub fn run(mut config: Config, mut source: ConfigSource, options: &RunOptions) -
     let pins = user::become_user(user.as_ref(), &config, open_pins(&config)?)?;
     let reach = confining::reach(&config, &source, pins.as_ref().map(Pins::directory));
     let (mut engine, notices) = start_dataplane(config, source, options, pins)?;
+    if engine.mirror.is_some() {
+        engine.secrets = Secrets::probe(&engine.config.sense.tls, lookout);
+    }
     engine.exchange_log = log;
     let kernel_log = engine.config.kernel_log_level > 0;
     engine.confinement = give_up(&reach)?;
@@ -245,9 +249,6 @@ fn prepare(
     } else if let Err(error) = attach_mirror(&mut engine) {
         warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks still work");
         engine.http_trouble = Some(format!("{error:#}"));
-    }
-    if engine.mirror.is_some() {
-        engine.secrets = Secrets::probe(&engine.config.sense.tls);
     }
     Ok((engine, notices))
 }

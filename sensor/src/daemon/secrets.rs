@@ -4,14 +4,17 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use documented::DocumentedFields;
+use nix::unistd::User;
 use tracing::{info, warn};
 
+use super::config::Config;
 use super::keylogs::KeyLogs;
+use super::lookout::Lookout;
 use crate::capture::secret::Secret;
 use crate::config::{Form, Section};
 use crate::control::wire::SecretsReport;
 use crate::event::is_container;
-use crate::kernel::{self, InspectedLibraries, Library, Listener, SecretEvents, SecretProbe};
+use crate::kernel::{self, Found, InspectedLibraries, Listener, SecretEvents, SecretProbe};
 
 /// Whether TLS is read, and by what secrets.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
@@ -60,6 +63,7 @@ const ROUNDS: u32 = 5;
 #[derive(Default)]
 pub(super) struct Secrets {
     probe: Option<SecretProbe>,
+    lookout: Lookout,
     inspected: InspectedLibraries,
     logs: Option<KeyLogs>,
     /// Whether a process of this host publishes ports of containers.
@@ -70,9 +74,19 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// Loads the probe, and attaches it to the libraries of this host while their processes may be looked at.
-    pub(super) fn probe(config: &TlsConfig) -> Self {
-        let mut secrets = Self::default();
+    /// Starts what finds TLS libraries, if they are probed. Must be called by the only thread.
+    pub(super) fn lookout(config: &Config, user: Option<&User>) -> Lookout {
+        let sense = &config.sense;
+        if sense.enabled && sense.tls.enabled && sense.tls.probe {
+            Lookout::start(user)
+        } else {
+            Lookout::default()
+        }
+    }
+
+    /// Loads the probe, and attaches it to the libraries of this host.
+    pub(super) fn probe(config: &TlsConfig, lookout: Lookout) -> Self {
+        let mut secrets = Self { lookout, ..Self::default() };
         if !config.enabled || !config.probe {
             return secrets;
         }
@@ -80,12 +94,8 @@ impl Secrets {
             Ok(probe) => secrets.probe = Some(probe),
             Err(error) => warn!(%error, "TLS libraries are not probed; key logs are still read"),
         }
-        let mut owners = kernel::owners_of_listeners(&kernel::listeners());
-        secrets.publishes = kernel::publishes_containers(&owners);
-        owners.extend(kernel::servers_elsewhere());
-        let mut libraries = kernel::libraries_of_processes(&owners, &mut secrets.inspected);
-        libraries.extend(kernel::libraries_of_system(&mut secrets.inspected));
-        secrets.attach(libraries);
+        let found = secrets.lookout.first();
+        secrets.attach(found);
         secrets
     }
 
@@ -97,15 +107,18 @@ impl Secrets {
         Ok(())
     }
 
-    fn attach(&mut self, libraries: Vec<Library>) {
+    /// Probes libraries in these files and in the directories of the system.
+    fn attach(&mut self, found: Vec<Found>) {
+        self.publishes |= found.iter().any(Found::publishes_containers);
         let Some(probe) = &mut self.probe else { return };
-        for library in libraries {
+        let system = kernel::libraries_of_system(&mut self.inspected);
+        for (library, file) in kernel::libraries_in(found, &mut self.inspected).into_iter().chain(system) {
             if probe.has(library.file) {
                 continue;
             }
-            let (path, offset) = (library.path.display(), library.offset);
-            match probe.attach(&library) {
-                Ok(()) => info!(%path, offset, "probing a TLS library"),
+            let (path, offset) = (library.path.clone(), library.offset);
+            match probe.attach(library, file) {
+                Ok(()) => info!(path = %path.display(), offset, "probing a TLS library"),
                 Err(error) => warn!(%error, "a TLS library is not probed"),
             }
         }
@@ -116,7 +129,7 @@ impl Secrets {
         self.logs.is_some() || self.probe.as_ref().is_some_and(|probe| probe.attached().next().is_some())
     }
 
-    /// Listens to the processes that own these ports, and probes libraries that were replaced.
+    /// Listens to the processes that own these ports, and probes libraries that came or were replaced.
     pub(super) fn refresh(&mut self, listeners: &[Listener], ports: &BTreeSet<u16>) {
         if self.probe.is_none() {
             return;
@@ -132,8 +145,8 @@ impl Secrets {
             warn!(%error, "the list of servers to probe could not be written to the kernel");
         }
         if probe.attaches_late() {
-            let libraries = kernel::libraries_of_system(&mut self.inspected);
-            self.attach(libraries);
+            let found = self.lookout.next();
+            self.attach(found);
         }
     }
 
@@ -164,6 +177,8 @@ impl Secrets {
         let (lost_of_logs, malformed) = self.logs.as_ref().map(KeyLogs::losses).unwrap_or_default();
         let attached = self.probe.iter().flat_map(SecretProbe::attached);
         SecretsReport {
+            finds_later: self.lookout.is_there()
+                && self.probe.as_ref().is_some_and(SecretProbe::attaches_late),
             libraries: attached.map(|library| library.path.display().to_string()).collect(),
             probed: sent,
             filtered,

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use caps::Capability;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{Gid, Uid, User, fchownat, getgrouplist, setgid, setgroups, setuid};
 use tracing::info;
@@ -63,17 +64,28 @@ pub(super) fn become_user(user: Option<&User>, config: &Config, pins: Option<Pin
     }
     let Some(user) = user else { return Ok(pins) };
     give_state(&config.paths.state_dir, uid, gid)?;
-    let name = CString::new(user.name.as_str()).context("the name of a user")?;
-    let groups = getgrouplist(&name, gid).context("the groups of a user")?;
-    probe::keep_for_set_up(|| {
-        setgroups(&groups)?;
-        setgid(gid)?;
-        setuid(uid)
-    })
-    .with_context(|| format!("cannot become user {}", user.name))?;
+    switch(Some(user), &probe::NEEDED)?;
     info!(user = user.name, "no longer root");
     // The file system around the pins may belong to root.
     Ok(pins.map(|pins| pins.by_descriptor()))
+}
+
+/// Switches to a user, if one is given, and keeps only these capabilities.
+///
+/// # Errors
+/// If the system refuses.
+pub(super) fn switch(user: Option<&User>, kept: &[Capability]) -> Result<()> {
+    let Some(user) = user else {
+        return probe::keep_only(kept, || Ok(())).context("cannot give up capabilities");
+    };
+    let name = CString::new(user.name.as_str()).context("the name of a user")?;
+    let groups = getgrouplist(&name, user.gid).context("the groups of a user")?;
+    probe::keep_only(kept, || {
+        setgroups(&groups)?;
+        setgid(user.gid)?;
+        setuid(user.uid)
+    })
+    .with_context(|| format!("cannot become user {}", user.name))
 }
 
 /// Creates the directory, and gives away root's files in it; links are not followed.

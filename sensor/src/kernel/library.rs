@@ -11,6 +11,7 @@ use object::read::elf::{ElfFile64, SectionHeader as _, Sym as _};
 use object::{Endianness, Object as _, ObjectSegment as _, ReadRef};
 
 use super::go;
+use super::lookout::Found;
 
 /// The function that derives secrets in OpenSSL 3 and later.
 const DERIVE: &[u8] = b"EVP_KDF_derive";
@@ -45,6 +46,9 @@ const PROGRAMS: [&str; 7] = [
 /// Largest file whose symbols are read: Node.js has some 100 MiB.
 const MAX_FILE: u64 = 512 << 20;
 
+/// Most files remembered as read; beyond that, all are read again.
+const MAX_INSPECTED: usize = 16_384;
+
 /// Whose function it is that is probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -64,7 +68,7 @@ impl Hook {
 /// A file that derives secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
-    /// Its path.
+    /// Its path, for people: by the time it is probed, another file may be there.
     pub path: PathBuf,
     /// Its identity, whatever its name: device and inode.
     pub file: (u64, u64),
@@ -95,46 +99,52 @@ pub struct Inspected(HashSet<(u64, u64, i64, i64)>);
 /// Libraries and programs in the directories of the system, which servers that start later will use. Files that were inspected
 /// and have not changed since are not read again.
 #[must_use]
-pub fn of_system(inspected: &mut Inspected) -> Vec<Library> {
+pub fn of_system(inspected: &mut Inspected) -> Vec<(Library, File)> {
     let libraries =
         DIRECTORIES.iter().flat_map(|directory| NAMES.map(|name| Path::new(directory).join(name)));
     unique(libraries.chain(PROGRAMS.iter().map(PathBuf::from)), inspected)
 }
 
-/// Libraries and programs of processes, as far as they may be looked at: `processes` are those that own listening sockets.
-/// This one is left out: it has no OpenSSL.
-#[must_use]
-pub fn of_processes(processes: &[i32], inspected: &mut Inspected) -> Vec<Library> {
-    let mut paths = Vec::new();
-    let own = i32::try_from(std::process::id()).ok();
-    for pid in processes.iter().filter(|pid| Some(**pid) != own) {
-        let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else { continue };
-        let mut mapped = maps.lines().filter_map(|line| line.split_once('/').map(|(_, path)| path));
-        let library = mapped.rfind(|path| NAMES.iter().any(|name| path.ends_with(name)));
-        paths.push(match library {
-            Some(path) => PathBuf::from(format!("/proc/{pid}/root/{path}")),
-            // It may be linked into the program.
-            None => PathBuf::from(format!("/proc/{pid}/exe")),
-        });
-    }
-    unique(paths.into_iter(), inspected)
-}
-
-fn unique(paths: impl Iterator<Item = PathBuf>, inspected: &mut Inspected) -> Vec<Library> {
+fn unique(paths: impl Iterator<Item = PathBuf>, inspected: &mut Inspected) -> Vec<(Library, File)> {
+    // Opened only if it is new: every two seconds, none is.
+    let is_new = |inspected: &Inspected, path: &Path| {
+        fs::metadata(path).is_ok_and(|about| {
+            about.is_file()
+                && !inspected.0.contains(&(about.dev(), about.ino(), about.ctime(), about.ctime_nsec()))
+        })
+    };
     let look = |path: PathBuf| {
-        let about = fs::metadata(&path).ok().filter(|about| about.is_file() && about.len() <= MAX_FILE)?;
-        let file = (about.dev(), about.ino());
-        let is_new = inspected.0.insert((file.0, file.1, about.ctime(), about.ctime_nsec()));
-        let (hook, offset) = is_new.then(|| probe_place(&path).unwrap_or_default()).flatten()?;
-        Some(Library { path, file, hook, offset })
+        let file = is_new(inspected, &path).then(|| File::open(&path).ok()).flatten()?;
+        inspect(path, file, inspected)
     };
     paths.filter_map(look).collect()
 }
 
+/// Whether a library goes by this path.
+pub(super) fn is_name_of_library(path: &str) -> bool {
+    NAMES.iter().any(|name| path.ends_with(name))
+}
+
+/// Those of these files that hold a library.
+#[must_use]
+pub fn of_files(found: Vec<Found>, inspected: &mut Inspected) -> Vec<(Library, File)> {
+    found.into_iter().filter_map(|Found { path, file }| inspect(path, file, inspected)).collect()
+}
+
+fn inspect(path: PathBuf, file: File, inspected: &mut Inspected) -> Option<(Library, File)> {
+    let about = file.metadata().ok().filter(|about| about.is_file() && about.len() <= MAX_FILE)?;
+    if inspected.0.len() >= MAX_INSPECTED {
+        inspected.0.clear();
+    }
+    let id = (about.dev(), about.ino());
+    let is_new = inspected.0.insert((id.0, id.1, about.ctime(), about.ctime_nsec()));
+    let (hook, offset) = is_new.then(|| probe_place(&file).unwrap_or_default()).flatten()?;
+    Some((Library { path, file: id, hook, offset }, file))
+}
+
 /// Where the probe goes in a file; none where it has no such function.
-fn probe_place(path: &Path) -> io::Result<Option<(Hook, u64)>> {
-    let mut file = File::open(path)?;
-    let found = function_offset(&object::ReadCache::new(File::open(path)?));
+fn probe_place(mut file: &File) -> io::Result<Option<(Hook, u64)>> {
+    let found = function_offset(&object::ReadCache::new(file));
     let Some((hook, start)) = found else { return Ok(None) };
     let mut code = [0; 16];
     file.seek(SeekFrom::Start(start))?;
@@ -257,7 +267,7 @@ mod tests {
         let text = directory.path().join("libcrypto.so.3");
         fs::write(&text, "no ELF file at all").unwrap();
         let paths = [text, directory.path().to_owned(), "/nonexistent".into()];
-        assert_eq!(unique(paths.into_iter(), &mut Inspected::default()), []);
+        assert!(unique(paths.into_iter(), &mut Inspected::default()).is_empty());
     }
 
     #[test]
@@ -269,7 +279,7 @@ mod tests {
         let mut inspected = Inspected::default();
         let mut reads = || {
             let before = inspected.0.len();
-            assert_eq!(unique([text.clone(), other.clone()].into_iter(), &mut inspected), []);
+            assert!(unique([text.clone(), other.clone()].into_iter(), &mut inspected).is_empty());
             inspected.0.len() - before
         };
         assert_eq!((reads(), reads()), (1, 0), "one file by two names");
@@ -283,14 +293,17 @@ mod tests {
     fn the_libraries_of_this_host_are_found() {
         let mut inspected = Inspected::default();
         let found = of_system(&mut inspected);
-        for library in &found {
+        for (library, _) in &found {
             assert!(library.offset > 0, "{library:?}");
         }
-        let node = probe_place(Path::new("/usr/bin/node")).ok().flatten();
-        let is_node = |library: &Library| {
-            Path::new("/usr/bin/node").metadata().is_ok_and(|about| about.ino() == library.file.1)
+        let node = File::open("/usr/bin/node").ok();
+        let probed = node.as_ref().and_then(|node| probe_place(node).ok().flatten());
+        let is_node = |(library, _): &(Library, File)| {
+            node.as_ref()
+                .and_then(|node| node.metadata().ok())
+                .is_some_and(|about| about.ino() == library.file.1)
         };
-        assert_eq!(found.iter().any(is_node), node.is_some());
-        assert_eq!(of_system(&mut inspected), [], "read once");
+        assert_eq!(found.iter().any(is_node), probed.is_some());
+        assert!(of_system(&mut inspected).is_empty(), "read once");
     }
 }

@@ -59,23 +59,6 @@ pub fn listeners() -> Vec<Listener> {
     by_netlink_all().unwrap_or_default()
 }
 
-/// Processes that hold one of these sockets, as far as their descriptors may be read.
-#[must_use]
-pub fn owners_of_listeners(listeners: &[Listener]) -> Vec<i32> {
-    let inodes: BTreeSet<u64> = listeners.iter().map(|listener| listener.inode.into()).collect();
-    let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
-    let owns = |process: &procfs::process::Process| {
-        process.fd().is_ok_and(|mut descriptors| {
-            descriptors.any(|descriptor| {
-                descriptor.is_ok_and(|descriptor| {
-                    matches!(descriptor.target, procfs::process::FDTarget::Socket(inode) if inodes.contains(&inode))
-                })
-            })
-        })
-    };
-    processes.flatten().filter(owns).map(|process| process.pid).collect()
-}
-
 fn by_proc() -> BTreeSet<u16> {
     // Via the process: a service may see no more of /proc than that.
     let Ok(own) = procfs::process::Process::myself() else { return BTreeSet::new() };

@@ -13,16 +13,17 @@ mod closing;
 mod config;
 mod connection;
 mod counters;
-mod elsewhere;
 mod error;
 mod go;
 mod guarded;
+mod helper;
 mod inbound;
 mod inner;
 mod library;
 mod link;
 mod listening;
 mod load;
+mod lookout;
 mod memory;
 mod mirror;
 mod mount;
@@ -59,18 +60,19 @@ pub use closing::{Closer, can_close};
 pub use config::{Capacities, ClientPrefixes};
 pub use connection::{ConnectionOwners, peer_groups};
 pub use counters::{Counters, LabelledCounter, combinations};
-pub use elsewhere::{publishes_containers, servers_elsewhere};
 pub use error::KernelError;
 pub use guarded::Guarded;
+pub use helper::{Answer, Channel, Door, start_helper};
 pub use inbound::connected_clients;
 pub use inner::{InnerInterface, InnerInterfaces};
 pub use library::{
-    Hook, Inspected as InspectedLibraries, Library, library_directories,
-    of_processes as libraries_of_processes, of_system as libraries_of_system, program_directories,
+    Hook, Inspected as InspectedLibraries, Library, library_directories, of_files as libraries_in,
+    of_system as libraries_of_system, program_directories,
 };
 pub use link::{LinkFacts, LinkLayer, PortKind, link_facts};
-pub use listening::{Listener, listeners, listening_ports, owners_of_listeners};
+pub use listening::{Listener, listeners, listening_ports};
 pub use load::{Dataplane, LoadOptions};
+pub use lookout::{Found, Lookout};
 pub use memory::KernelMemory;
 pub use mirror::{Mirror, ahead_of_mirror};
 pub use netdev::{XdpFeatures, xdp_features};

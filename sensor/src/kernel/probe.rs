@@ -57,6 +57,15 @@ pub fn missing_features(version: (u32, u32)) -> Vec<&'static str> {
 /// SYS_ADMIN only to mount a BPF file system.
 pub const NEEDED: [Capability; 3] = [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_PERFMON];
 
+/// What it takes to look at the processes of others, see [`super::Lookout`].
+pub const TO_LOOK: Capability = Capability::CAP_SYS_PTRACE;
+
+/// Whether this process may.
+#[must_use]
+pub fn may_look() -> bool {
+    caps::has_cap(None, CapSet::Effective, TO_LOOK).unwrap_or(false)
+}
+
 /// The needed capabilities that this process lacks.
 #[must_use]
 pub fn missing_capabilities() -> Vec<Capability> {
@@ -81,21 +90,22 @@ pub fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
     Ok(())
 }
 
-/// Switches to another user with `change`, and keeps the capabilities that set-up needs, which would otherwise be lost
-/// with root. No new ones can be gained afterwards.
+/// Switches to another user with `change`, and keeps only these capabilities, which would otherwise be lost with root. No new
+/// ones can be gained afterwards.
 ///
 /// # Errors
 /// If the kernel refuses; the process must not go on then.
-pub fn keep_for_set_up(change: impl FnOnce() -> nix::Result<()>) -> io::Result<()> {
-    let needed = caps::CapsHashSet::from_iter(NEEDED);
+pub fn keep_only(kept: &[Capability], change: impl FnOnce() -> nix::Result<()>) -> io::Result<()> {
+    let kept = caps::CapsHashSet::from_iter(kept.iter().copied());
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).map_err(io::Error::other)? {
         caps::clear(None, CapSet::Bounding).map_err(io::Error::other)?;
     }
     nix::sys::prctl::set_keepcaps(true)?;
     change()?;
     nix::sys::prctl::set_keepcaps(false)?;
-    for set in [CapSet::Permitted, CapSet::Effective] {
-        caps::set(None, set, &needed).map_err(io::Error::other)?;
+    // In this order: the effective ones have to be permitted at any time.
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        caps::set(None, set, &kept).map_err(io::Error::other)?;
     }
     Ok(())
 }

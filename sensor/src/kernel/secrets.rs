@@ -7,9 +7,10 @@
 
 use std::collections::HashSet;
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 
 use aya::maps::{HashMap, MapData, PerCpuArray, RingBuf};
 use aya::programs::UProbe;
@@ -36,8 +37,19 @@ pub struct SecretProbe {
     known: HashSet<u64>,
     events: PerCpuArray<MapData, u64>,
     program: Program,
-    attached: Vec<(Library, Option<OwnedFd>)>,
+    attached: Vec<Attached>,
 }
+
+struct Attached {
+    library: Library,
+    /// Tells whether the file was removed since.
+    file: File,
+    _link: Option<OwnedFd>,
+}
+
+/// Most libraries probed: beyond those of a few dozen images of containers, somebody makes them up. Each keeps its file from
+/// being freed.
+const MAX_LIBRARIES: usize = 256;
 
 enum Program {
     /// For links that take no capability, in the order of [`Hook::ALL`].
@@ -104,7 +116,7 @@ impl SecretProbe {
 
     /// Libraries it is attached to.
     pub fn attached(&self) -> impl Iterator<Item = &Library> {
-        self.attached.iter().map(|(library, _)| library)
+        self.attached.iter().map(|attached| &attached.library)
     }
 
     /// Whether it is attached to a file.
@@ -113,12 +125,14 @@ impl SecretProbe {
         self.attached().any(|library| library.file == file)
     }
 
-    /// Attaches to a library.
+    /// Attaches to a library in this file, which may be in another mount namespace: the kernel is told its descriptor.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn attach(&mut self, library: &Library) -> Result<(), KernelError> {
+    pub fn attach(&mut self, library: Library, file: File) -> Result<(), KernelError> {
         let what = || format!("probing {}", library.path.display());
+        self.make_room().map_err(KernelError::system(what()))?;
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         let link = match &mut self.program {
             Program::Multi([derive, derive_111, go]) => {
                 let program = match library.hook {
@@ -126,16 +140,30 @@ impl SecretProbe {
                     Hook::OpenSsl111 => derive_111,
                     Hook::Go => go,
                 };
-                Some(attach_multi(program, library).map_err(KernelError::system(what()))?)
+                Some(attach_multi(program, &path, library.offset).map_err(KernelError::system(what()))?)
             }
             Program::Perf(ebpf) => {
                 let program = uprobe(ebpf, library.hook)?;
-                let attached = program.attach(library.offset, &library.path, UProbeScope::AllProcesses);
+                let attached = program.attach(library.offset, &path, UProbeScope::AllProcesses);
                 attached.map_err(KernelError::program(name_of(library.hook)))?;
                 None
             }
         };
-        self.attached.push((library.clone(), link));
+        self.attached.push(Attached { library, file, _link: link });
+        Ok(())
+    }
+
+    /// If there are as many as may be, the oldest that was removed goes: a server that has not been restarted since may still
+    /// use it, but one that has uses another.
+    fn make_room(&mut self) -> io::Result<()> {
+        if self.attached.len() < MAX_LIBRARIES {
+            return Ok(());
+        }
+        let is_removed = |attached: &Attached| attached.file.metadata().is_ok_and(|about| about.nlink() == 0);
+        let oldest = self.attached.iter().position(is_removed);
+        let oldest = oldest
+            .ok_or_else(|| io::Error::other(format!("{MAX_LIBRARIES} libraries are probed already")))?;
+        self.attached.remove(oldest);
         Ok(())
     }
 
@@ -269,9 +297,9 @@ fn data_of(map: &aya::maps::Map) -> Option<&MapData> {
     }
 }
 
-fn attach_multi(program: &OwnedFd, library: &Library) -> io::Result<OwnedFd> {
-    let path = CString::new(library.path.as_os_str().as_bytes())?;
-    let offsets = [library.offset];
+fn attach_multi(program: &OwnedFd, path: &str, offset: u64) -> io::Result<OwnedFd> {
+    let path = CString::new(path)?;
+    let offsets = [offset];
     let mut attributes = LinkAttributes {
         program: u32::try_from(program.as_raw_fd()).map_err(io::Error::other)?,
         attach_type: TRACE_UPROBE_MULTI,

@@ -42,8 +42,11 @@ fn unit_for_verification() -> Result<TempDir> {
     let text = fs::read_to_string(unit_path())?;
     let text = text.replace("/usr/bin/sensor", program.to_str().context("the program's path")?);
     fs::write(directory.path().join("sensor.service"), text)?;
-    let pins = "sensor-pins.service";
-    fs::copy(unit_path().with_file_name(pins), directory.path().join(pins))?;
+    for other in ["sensor-pins.service", "sensor-lookout.service"] {
+        let text = fs::read_to_string(unit_path().with_file_name(other))?;
+        let text = text.replace("/usr/bin/sensor", program.to_str().context("the program's path")?);
+        fs::write(directory.path().join(other), text)?;
+    }
     Ok(directory)
 }
 

@@ -3,6 +3,7 @@
 //! log, or beside what was asked where it has none.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_tests::daemon::PATIENCE;
@@ -23,7 +24,7 @@ const ALONE: usize = 10;
 /// wget has GnuTLS, so that no secret comes from the client's own library. It ends with 8 after a 404.
 const CLIENTS: &str = r#"
 for version in 1.2 1.3; do
-  wget() { command wget -q --no-check-certificate --secure-protocol=TLSv${version/./_} -O /dev/null "$@" || [ $? = 8 ]; }
+  wget() { command wget -q --no-check-certificate --ciphers=NORMAL:-VERS-ALL:+VERS-TLS$version -O /dev/null "$@" || [ $? = 8 ]; }
   seq -f "https://$1/kept/$version/%.0f" $KEPT | split -n r/4 - urls.
   pids=
   for list in urls.*; do wget -i $list & pids="$pids $!"; done
@@ -42,10 +43,16 @@ fn asked() -> Vec<String> {
 }
 
 /// Has the clients ask a server, and compares what was seen with what it logged; with a program that has TLS of its own, once
-/// that is probed.
-fn compare(net: Net, port: u16, own: bool, logged: impl Fn() -> Result<Vec<String>>) -> Result<()> {
+/// that one is probed.
+fn compare(
+    net: Net,
+    port: u16,
+    program: Option<&Path>,
+    logged: impl Fn() -> Result<Vec<String>>,
+) -> Result<()> {
     let watched = Watched::start(net, &config("monitor", "off"), &[port])?;
-    let probed = || watched.daemon.log().matches("/exe offset").count() == usize::from(own);
+    let name = program.map(Path::canonicalize).transpose()?.unwrap_or_default();
+    let probed = || program.is_none() || watched.daemon.log().contains(&format!("{} offset", name.display()));
     ensure!(wait_until(PATIENCE, probed), "{}", watched.daemon.log());
     let script = format!("set -- $1:{port}; KEPT={KEPT}; ALONE={ALONE}; {CLIENTS}");
     browse(&watched.net, &watched.file(""), &script)?;
@@ -56,8 +63,9 @@ fn compare(net: Net, port: u16, own: bool, logged: impl Fn() -> Result<Vec<Strin
     ensure!(records.len() == 2 * (KEPT + ALONE), "{} requests were answered", records.len());
     let odd = records.iter().find(|record| record["source"] != "tls" || record["gaps"] != false);
     ensure!(odd.is_none(), "{odd:?}, {}", watched.losses()?);
+    let is_of = |record: &Value, version: &str| record.pointer("/tls/version") == Some(&version.into());
     for version in ["1.2", "1.3"] {
-        let of = records.iter().filter(|record| record["tls"]["version"] == version).count();
+        let of = records.iter().filter(|record| is_of(record, version)).count();
         ensure!(of == KEPT + ALONE, "{of} of TLS {version}");
     }
     Ok(())
@@ -80,9 +88,9 @@ fn node(test: &str, program: &str, port: u16) -> Result<()> {
     let (net, site) = (Net::new()?, site()?);
     fs::write(site.path().join("server.js"), NODE)?;
     let program = tools::find(program).context("it was there")?;
-    let program = program.to_str().context("a path")?;
-    let server = Server::start(&net, site, (program, &["server.js", &port.to_string()]), port)?;
-    compare(net, port, true, || server.lines("access.log"))
+    let name = program.to_str().context("a path")?;
+    let server = Server::start(&net, site, (name, &["server.js", &port.to_string()]), port)?;
+    compare(net, port, Some(&program), || server.lines("access.log"))
 }
 
 #[test]
@@ -124,7 +132,7 @@ fn python_is_read_as_it_logs_itself() -> Result<()> {
     let (net, site) = (Net::new()?, site()?);
     fs::write(site.path().join("server.py"), PYTHON)?;
     let server = Server::start(&net, site, ("python3", &["server.py"]), 9_444)?;
-    compare(net, 9_444, false, || server.lines("access.log"))
+    compare(net, 9_444, None, || server.lines("access.log"))
 }
 
 const HAPROXY: &str = r#"
@@ -154,7 +162,7 @@ fn haproxy_is_read_as_it_logs_itself() -> Result<()> {
     let haproxy = tools::find("haproxy").context("it was there")?;
     let haproxy = haproxy.to_str().context("a path")?;
     let server = Server::start(&net, site, (haproxy, &["-f", "haproxy.cfg"]), 9_445)?;
-    compare(net, 9_445, false, || server.lines("stderr.log"))
+    compare(net, 9_445, None, || server.lines("stderr.log"))
 }
 
 /// Prometheus logs no requests, and knows none of these paths.
@@ -171,5 +179,5 @@ fn go_is_read_as_it_was_asked() -> Result<()> {
     let arguments =
         ["--web.config.file=web.yml", "--web.listen-address=:9446", "--config.file=prometheus.yml"];
     let _server = Server::start(&net, site, ("prometheus", &arguments), 9_446)?;
-    compare(net, 9_446, true, || Ok(asked()))
+    compare(net, 9_446, tools::find("prometheus").as_deref(), || Ok(asked()))
 }

@@ -43,6 +43,7 @@ fn with_systemd_one_command_installs_and_nothing_stays_after_a_purge() -> Result
     ensure!(metrics.contains("sensor_packets_total"), "{metrics}");
     installed_files_are_there(&container)?;
     the_daemon_is_confined(&container)?;
+    the_helper_is_confined(&container)?;
     from_inside_nothing_foreign_is_possible(&container)?;
     the_unit_reloads(&container)?;
     places_out_of_reach_are_refused(&container)?;
@@ -113,23 +114,44 @@ fn property(container: &Container, name: &str) -> Result<String> {
     container.property(name)
 }
 
+/// A process has these capabilities, no more to gain, and filters of system calls; returns what the kernel says of it.
+fn has_capabilities(container: &Container, pid: &str, capabilities: &str) -> Result<String> {
+    let status = container.ok(&["cat", &format!("/proc/{pid}/status")])?;
+    for (key, value) in
+        [("CapEff", capabilities), ("CapPrm", capabilities), ("NoNewPrivs", "1"), ("Seccomp", "2")]
+    {
+        let found = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        ensure!(found.map(str::trim) == Some(value), "{key} is not {value}:\n{status}");
+    }
+    Ok(status)
+}
+
+/// It may look at processes, and the daemon is connected to it.
+fn the_helper_is_confined(container: &Container) -> Result<()> {
+    let show = ["systemctl", "show", "--property=MainPID", "--value", "sensor-lookout"];
+    let pid = container.ok(&show)?.trim().to_owned();
+    // CAP_SYS_PTRACE.
+    let status = has_capabilities(container, &pid, "0000000000080000")?;
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).context("no user")?;
+    ensure!(uids.split_whitespace().all(|uid| uid != "0"), "it is root:\n{status}");
+    let told = || container.ok(&["sensor", "status", "--json"]).unwrap_or_default();
+    let is_connected = || told().contains("\"finds_later\":true");
+    ensure!(wait_until(PATIENCE, is_connected), "no helper: {}", told());
+    // Stopped and started again by itself, it is found again.
+    container.ok(&["systemctl", "kill", "--signal=KILL", "sensor-lookout"])?;
+    let restarted = || container.ok(&show).is_ok_and(|now| now.trim() != pid && now.trim() != "0");
+    ensure!(wait_until(PATIENCE, restarted), "it is not started again");
+    Ok(())
+}
+
 /// Enabled, in monitor mode, and with nothing but what it needs.
 fn the_daemon_is_confined(container: &Container) -> Result<()> {
     ensure!(container.ok(&["systemctl", "is-enabled", "sensor"])?.trim() == "enabled", "not enabled");
     ensure!(container.ok(&["sensor", "mode"])?.contains("monitor"), "not in monitor mode");
-    let status = container.ok(&["cat", &format!("/proc/{}/status", property(container, "MainPID")?)])?;
     let none = "0000000000000000";
-    for (key, value) in [
-        ("CapEff", none),
-        ("CapPrm", none),
-        ("CapInh", none),
-        ("CapAmb", none),
-        ("NoNewPrivs", "1"),
-        // Filters of system calls.
-        ("Seccomp", "2"),
-    ] {
-        let found = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-        ensure!(found.map(str::trim) == Some(value), "{key} is not {value}:\n{status}");
+    let status = has_capabilities(container, &property(container, "MainPID")?, none)?;
+    for set in ["CapInh", "CapAmb"] {
+        ensure!(status.contains(&format!("{set}:\t{none}\n")), "{set} is not empty:\n{status}");
     }
     for (place, access) in [
         ("/run/sensor/control.sock", "sensor:sensor 660"),

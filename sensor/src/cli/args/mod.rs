@@ -19,6 +19,7 @@ use crate::capture::log::Layout;
 use crate::cli::colour::When as Colour;
 use crate::cli::exchanges::ExchangesArgs;
 use crate::control::wire::ClientSort;
+use crate::daemon::LOOKOUT_SOCKET;
 use crate::decide::RecordId;
 use crate::duration;
 use crate::enforce::Mode;
@@ -63,6 +64,13 @@ pub(in crate::cli) struct Remote {
 pub(in crate::cli) enum Command {
     /// Run the daemon in the foreground
     Run(RunArgs),
+    /// Find TLS libraries of servers and containers for a daemon; `sensor-lookout.service` runs it
+    #[command(hide = true)]
+    Lookout {
+        /// Where daemons connect
+        #[arg(long, value_name = "PATH", default_value = LOOKOUT_SOCKET)]
+        socket: PathBuf,
+    },
     /// Check the configuration and print every error; changes nothing
     Check(CheckArgs),
     /// Check what works on this host, with a remedy for each problem

@@ -111,8 +111,8 @@ fn encrypted(listening: &BTreeSet<u16>, http: &HttpReport) -> Option<Finding> {
              connection limits still apply",
             list(&ports)
         ),
-        "earlier connections are decrypted once reopened; restart the sensor if the server runs in a container that was \
-         started after it; if the server's TLS library is not OpenSSL (1.1.1 or later) or Go's, have it write a key log \
+        "earlier connections are decrypted once reopened; if the server came later than the sensor, with a library of its own \
+         (in a container), see that sensor-lookout.service runs, or restart the sensor; if the server's TLS library is not OpenSSL (1.1.1 or later) or Go's, have it write a key log \
          and name that in [tls] keylog; or terminate TLS in a proxy in front of it, and serve the interface between proxy \
          and application",
     ))
