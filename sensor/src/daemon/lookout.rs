@@ -132,8 +132,9 @@ fn work(channel: &Channel, user: Option<&User>) -> Result<()> {
 pub fn look_out(place: &Path) -> Result<()> {
     anyhow::ensure!(probe::may_look(), "missing privilege: CAP_SYS_PTRACE; `sensor-lookout.service` has it");
     let door = Door::open(place).with_context(|| format!("cannot listen on {}", place.display()))?;
-    confine_helper(None)?;
+    // Who connects waits in its queue. Once confined, it opens no socket, to the service manager neither.
     supervisor::ready();
+    confine_helper(None)?;
     loop {
         let channel = door.wait()?;
         let mut look = Look::default();
