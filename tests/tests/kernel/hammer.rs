@@ -160,7 +160,7 @@ fn a_site_admits_exactly_what_it_may_whichever_cpu_asks() {
 /// A site without a place for its budget is limited by its clients' limits only, and uses up nobody's budget.
 #[test]
 fn no_site_pays_for_another_when_there_are_too_many() {
-    const SITES: u32 = 150_000;
+    const SITES: u32 = 50_000;
     let site = |number: u32| 0x1000_0000 + number * 256;
     let mut plane = Plane::load(Capacities { clients: 1 << 18, doorkeeper: 1 << 20, ..SMALL }).unwrap();
     let default = Limits { packets: Some(rate("1/h:10")), ..Limits::default() };
