@@ -281,11 +281,12 @@ mod tests {
     #[test]
     fn sites_are_told_apart_by_network_and_limits() {
         let of = |text: &str, scope| {
-            let bits = match text.parse::<std::net::IpAddr>().unwrap() {
-                std::net::IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
-                std::net::IpAddr::V6(address) => address.to_bits(),
+            let octets = match text.parse::<std::net::IpAddr>().unwrap() {
+                std::net::IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+                std::net::IpAddr::V6(address) => address.octets(),
             };
-            site(ClientKey { hi: (bits >> 64) as u64, lo: bits as u64 }, scope)
+            let half = |from: usize| u64::from_be_bytes(*octets[from..].first_chunk().unwrap());
+            site(ClientKey { hi: half(0), lo: half(8) }, scope)
         };
         for (one, other) in [
             ("192.0.2.1", "192.0.2.255"),

@@ -233,10 +233,11 @@ fn limited<const LAYER3: bool>(client: Client, policy: &Policy, frame: &Frame<'_
     let Some(limits) = maps::SCOPES.get_ptr(policy.scope as u32).map(|limits| unsafe { &*limits }) else {
         return Reason::None;
     };
-    match limit::charge(client, limits, &frame.load, frame.now.ns) {
-        Reason::None => site::charge(frame.key, policy.scope, frame.settings, &frame.load, frame.now.ns),
-        reason => reason,
+    let reason = limit::charge(client, limits, &frame.load, frame.now.ns);
+    if reason != Reason::None {
+        return reason;
     }
+    site::charge(frame.key, policy.scope, frame.settings, &frame.load, frame.now.ns)
 }
 
 /// Notifies user space of a client over a limit.
