@@ -111,6 +111,38 @@ pub const fn network(source: ClientKey, seed: [u64; 2]) -> u32 {
     }
 }
 
+/// Budgets of sites: 512 KiB. Only sites that owe something keep a place, mostly for milliseconds: a packet costs its site
+/// a fraction of what it costs its client.
+pub const SITES: u32 = 1 << 13;
+
+/// Whose budget a client uses besides its own: that of its IPv4 /24 or IPv6 /48, for each set of limits. A /48 is what
+/// one customer may be given (RFC 6177), and has 65,536 networks that each count as a client. `None` for link-local
+/// addresses: all of a link share one prefix.
+///
+/// Clients with different limits do not share: a debt under one limit is no debt under another with a shorter burst, so
+/// either could clear the other's.
+#[inline(always)]
+#[must_use]
+pub const fn site(client: ClientKey, scope: u16) -> Option<u64> {
+    // No IPv6 site begins like this: these addresses are link-local.
+    const V4: u64 = 0xfe80 << 32;
+    let network = match client.to_v4() {
+        Some(address) => V4 | (address >> 8) as u64,
+        None if client.is_link_local() => return None,
+        None => client.hi >> 16,
+    };
+    Some(network << 16 | scope as u64)
+}
+
+/// The two places that may hold the budget of a site.
+#[inline(always)]
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "parts of the hash are meant")]
+pub const fn site_places(site: u64, seed: [u64; 2]) -> [u32; 2] {
+    let hash = mix(ClientKey { hi: site, lo: 0 }, seed);
+    [(hash >> 32) as u32 & (SITES - 1), hash as u32 & (SITES - 1)]
+}
+
 /// Maps 32 bits evenly onto `0..buckets` without a division (Lemire, "Fast random integer generation in an
 /// interval", 2019).
 #[inline(always)]
@@ -244,6 +276,43 @@ mod tests {
             prop_assert!(places.near < near && places.tag != 0);
             prop_assert!((near..buckets).contains(&places.first) && (near..buckets).contains(&places.second));
         }
+    }
+
+    #[test]
+    fn sites_are_told_apart_by_network_and_limits() {
+        let of = |text: &str, scope| {
+            let octets = match text.parse::<std::net::IpAddr>().unwrap() {
+                std::net::IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+                std::net::IpAddr::V6(address) => address.octets(),
+            };
+            let half = |from: usize| u64::from_be_bytes(*octets[from..].first_chunk().unwrap());
+            site(ClientKey { hi: half(0), lo: half(8) }, scope)
+        };
+        for (one, other) in [
+            ("192.0.2.1", "192.0.2.255"),
+            ("2001:db8:1::1", "2001:db8:1:ffff::9"),
+            ("fd00:1:2:3::1", "fd00:1:2:4::1"),
+        ] {
+            assert_eq!(of(one, 3), of(other, 3));
+            assert_ne!(of(one, 3), of(other, 4));
+        }
+        for (one, other) in [
+            ("192.0.2.1", "192.0.3.1"),
+            ("2001:db8:1::1", "2001:db8:2::1"),
+            ("0.0.0.1", "::1"),
+            ("192.0.2.1", "0:c0:2::1"),
+        ] {
+            assert!(of(one, 0).is_some() && of(one, 0) != of(other, 0), "{one} {other}");
+        }
+        assert_eq!(of("fe80::1", 0), None);
+    }
+
+    #[test]
+    fn sites_have_two_places_each() {
+        let places = |number: u64| site_places(number << 16, [7, 11]);
+        let both = (0..10_000).map(places);
+        assert!(both.clone().flatten().all(|place| place < SITES));
+        assert!(both.filter(|[first, second]| first == second).count() < 10);
     }
 
     /// Clients refused, and clients in near buckets.

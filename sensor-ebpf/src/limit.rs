@@ -16,6 +16,14 @@ pub(crate) struct Load {
     pub(crate) request: bool,
 }
 
+impl Load {
+    /// The same in one register, for functions that the verifier checks on their own: these take numbers only.
+    #[inline(always)]
+    pub(crate) const fn packed(&self) -> u64 {
+        self.bytes << 2 | (self.opens as u64) << 1 | self.request as u64
+    }
+}
+
 /// Attempts to move one TAT before giving up in favour of other CPUs. Each failure means that another CPU moved it, so
 /// a client that loses eight times is sending from many queues at once.
 const ATTEMPTS: u32 = 8;
@@ -139,8 +147,7 @@ pub(crate) fn of_network(network: u32, scope: u32, load: &Load, now: u64) -> Rea
     const CONNECTIONS: u32 = Reason::ConnectionRate as u32;
     const REQUESTS: u32 = Reason::RequestRate as u32;
     const NEWCOMERS: u32 = Reason::NewcomerRate as u32;
-    let packed = load.bytes << 2 | (load.opens as u64) << 1 | load.request as u64;
-    match charge_network(network, scope, packed, now) {
+    match charge_network(network, scope, load.packed(), now) {
         BITS => Reason::BitRate,
         CONNECTIONS => Reason::ConnectionRate,
         REQUESTS => Reason::RequestRate,

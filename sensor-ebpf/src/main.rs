@@ -29,6 +29,7 @@ mod proof;
 mod ring;
 mod runtime;
 mod sight;
+mod site;
 mod verdict;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};

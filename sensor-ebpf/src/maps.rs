@@ -7,9 +7,9 @@ use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use sensor_common::abi::{
     self, Block, BlockEntry, COUNTERS as COUNTER_ENTRIES, ClientKey, Counter, EVENTS as EVENT_ENTRIES,
     FlowInstruction, FlowKey, MirrorSettings, NetworkBudget, PORTS_SEEN, PortKey, PortSeen, QUIC_CLIENTS,
-    RingPositions, ScopeEntry, ScopeLimits, Settings, Shared, Slot, SlotDetails, TagWord,
+    RingPositions, ScopeEntry, ScopeLimits, Settings, Shared, SiteBudget, Slot, SlotDetails, TagWord,
 };
-use sensor_common::table::{MARKS as MARK_ENTRIES, NETWORKS as NETWORK_ENTRIES};
+use sensor_common::table::{MARKS as MARK_ENTRIES, NETWORKS as NETWORK_ENTRIES, SITES as SITE_ENTRIES};
 
 use crate::answer::{LookUps, REMEMBERED};
 use crate::cookie::Headers;
@@ -41,6 +41,11 @@ pub(crate) static DOORKEEPER: Array<u64> = Array::with_max_entries(1, 0);
 /// What the sources without a place in the table have used, by network.
 #[map]
 pub(crate) static NETWORKS: Array<NetworkBudget> = Array::with_max_entries(NETWORK_ENTRIES, 0);
+
+/// What all clients of a site have used. An array and not an LRU map: it takes no lock and no memory while packets
+/// arrive, look-ups are inlined, and no site can push out one that owes something.
+#[map]
+pub(crate) static SITES: Array<SiteBudget> = Array::with_max_entries(SITE_ENTRIES, 0);
 
 /// Limits by scope index; set at load.
 #[map]

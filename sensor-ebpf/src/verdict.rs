@@ -12,7 +12,7 @@ use crate::access::{self, Linear};
 use crate::admit::Client;
 use crate::clock::{self, Now};
 use crate::limit::{self, Load};
-use crate::{admit, answer, atomic, cookie, count, maps, notice, policy, proof};
+use crate::{admit, answer, atomic, cookie, count, maps, notice, policy, proof, site};
 
 /// State of one frame on this path.
 struct Frame<'a, const LAYER3: bool> {
@@ -233,7 +233,11 @@ fn limited<const LAYER3: bool>(client: Client, policy: &Policy, frame: &Frame<'_
     let Some(limits) = maps::SCOPES.get_ptr(policy.scope as u32).map(|limits| unsafe { &*limits }) else {
         return Reason::None;
     };
-    limit::charge(client, limits, &frame.load, frame.now.ns)
+    let reason = limit::charge(client, limits, &frame.load, frame.now.ns);
+    if reason != Reason::None {
+        return reason;
+    }
+    site::charge(frame.key, policy.scope, frame.settings, &frame.load, frame.now.ns)
 }
 
 /// Notifies user space of a client over a limit.

@@ -50,6 +50,8 @@ pub struct Policy {
     pub newcomers: Option<Rate>,
     /// The part of them for one network.
     pub newcomers_per_network: Option<Rate>,
+    /// How many times a client's limits an IPv4 /24 and an IPv6 /48 have; 0 for no such limits.
+    pub sites: (u32, u32),
     /// Whether SYNs over these rates are answered with cookies.
     pub syn_cookies: bool,
     /// Bits of an IPv4 client's prefix.
@@ -71,6 +73,7 @@ impl Default for Policy {
             blocks: Vec::new(),
             newcomers: None,
             newcomers_per_network: None,
+            sites: (0, 0),
             syn_cookies: false,
             client_v4: 32,
             client_v6: 64,
@@ -248,6 +251,8 @@ impl Plane {
         self.dataplane.tune(&Tuning {
             newcomers: policy.newcomers,
             newcomers_per_network: policy.newcomers_per_network,
+            ipv4_site_times: policy.sites.0,
+            ipv6_site_times: policy.sites.1,
             syn_cookies: policy.syn_cookies,
             notices: Rate::new(1, Period::Second, None)?,
             prefixes: ClientPrefixes {

@@ -208,6 +208,19 @@ pub struct NetworkBudget {
     pub tats: [u64; 4],
 }
 
+/// What the clients of one site that have the same limits have used, all together; on one cache line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SiteBudget {
+    /// Whose budget this is; see [`crate::table::site`].
+    pub site: u64,
+    /// Theoretical arrival times by [`super::Dimension`], in nanoseconds. If none lies ahead of now, another site may
+    /// take the place: it finds nothing to pay, and this one forgets nothing.
+    pub tats: [u64; 4],
+    /// Keeps the size that of a cache line.
+    pub reserved: [u64; 3],
+}
+
 /// Tags of one bucket: byte 0 holds the lock and a mark, bytes 1 to 7 the tags of its ways (0 if empty).
 pub type TagWord = u64;
 

@@ -22,7 +22,7 @@ pub const FAMILIES: u32 = 3;
 /// Members of [`Verdict`].
 pub const VERDICTS: u32 = 4;
 /// Members of [`Reason`].
-pub const REASONS: u32 = 14;
+pub const REASONS: u32 = 15;
 /// Entries of the counter map; the last interface slot collects frames of unknown interfaces.
 pub const COUNTERS: u32 = (MAX_INTERFACES + 1) * FAMILIES * VERDICTS * REASONS;
 
@@ -96,8 +96,11 @@ pub enum Event {
     /// The snap length truncated a segment of a connection that is copied whole, because the budget for that was spent
     /// or the ring half full.
     MirrorTruncated = 25,
+    /// A packet was not charged to its client's site, because other sites were using both places for its budget; the
+    /// client's own limits applied.
+    SiteUncounted = 26,
     /// First of the [`Problem`] kinds, which follow in their own order.
-    FirstProblem = 26,
+    FirstProblem = 27,
 }
 
 /// Entries of the event map; `NonLinear` is the last problem.

@@ -12,7 +12,9 @@ mod secret;
 mod settings;
 mod verdict;
 
-pub use client::{ClientKey, Family, NetworkBudget, OverLimit, Slot, SlotDetails, TagWord, notice_period};
+pub use client::{
+    ClientKey, Family, NetworkBudget, OverLimit, SiteBudget, Slot, SlotDetails, TagWord, notice_period,
+};
 pub use counter::{
     COUNTERS, Counter, EVENTS, Event, FAMILIES, InterfaceSlot, MAX_INTERFACES, REASONS, VERDICTS,
     counter_index,
@@ -29,7 +31,7 @@ pub use settings::{Settings, Shared, prefixes};
 pub use verdict::{Reason, Verdict};
 
 /// Layout version of everything in this module; part of the identity of pinned maps.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Names of the maps in the object, by which user space finds them.
 pub mod maps {
@@ -47,6 +49,8 @@ pub mod maps {
     pub const DOORKEEPER: &str = "DOORKEEPER";
     /// [`super::NetworkBudget`]s of sources without a place in the table.
     pub const NETWORKS: &str = "NETWORKS";
+    /// [`super::SiteBudget`]s of sites whose clients are in the table.
+    pub const SITES: &str = "SITES";
     /// [`super::ScopeLimits`] by scope index.
     pub const SCOPES: &str = "SCOPES";
     /// Longest-prefix tries from address to [`super::ScopeEntry`].
@@ -83,9 +87,9 @@ pub mod maps {
     pub const WAKEUPS: &str = "WAKEUPS";
 
     /// Every map whose content outlives the daemon.
-    pub const PINNED: [&str; 18] = [
-        SETTINGS, SHARED, TAGS, SLOTS, DETAILS, DOORKEEPER, NETWORKS, SCOPES, SCOPE_V4, SCOPE_V6, ALLOW_V4,
-        ALLOW_V6, BLOCK_V4, BLOCK_V6, MARKS, COUNTERS, EVENTS, NOTICES,
+    pub const PINNED: [&str; 19] = [
+        SETTINGS, SHARED, TAGS, SLOTS, DETAILS, DOORKEEPER, NETWORKS, SITES, SCOPES, SCOPE_V4, SCOPE_V6,
+        ALLOW_V4, ALLOW_V6, BLOCK_V4, BLOCK_V6, MARKS, COUNTERS, EVENTS, NOTICES,
     ];
 }
 
@@ -138,8 +142,9 @@ plain_old_data! {
     ScopeEntry: 8,
     ScopeLimits: 64,
     SecretRecord: 120,
-    Settings: 216,
+    Settings: 224,
     Shared: 256,
+    SiteBudget: 64,
     Slot: 64,
     SlotDetails: 32,
 }

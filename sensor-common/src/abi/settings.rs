@@ -64,6 +64,9 @@ pub struct Settings {
     pub loopback: u32,
     /// 1 if new TCP connections over the newcomers' limits are answered with SYN cookies.
     pub syn_cookies: u32,
+    /// How many times a client's limits all clients of one site may use together, by family (an IPv4 /24, an IPv6 /48); 0
+    /// if sites are not limited.
+    pub sites: [u32; 2],
 }
 
 /// State that all CPUs share and write, each field on its own cache line.

@@ -66,6 +66,8 @@ pub enum Reason {
     Answer = 12,
     /// A new TCP connection over the newcomers' limits, answered with a SYN cookie instead of dropped.
     SynCookie = 13,
+    /// Within the client's limits, but over what all clients of its site (an IPv4 /24, an IPv6 /48) may use together.
+    SiteRate = 14,
 }
 
 impl Reason {
@@ -85,6 +87,7 @@ impl Reason {
         Self::OwnHost,
         Self::Answer,
         Self::SynCookie,
+        Self::SiteRate,
     ];
 
     /// The metric label.
@@ -105,6 +108,7 @@ impl Reason {
             Self::OwnHost => "own_host",
             Self::Answer => "answer",
             Self::SynCookie => "syn_cookie",
+            Self::SiteRate => "site_rate",
         }
     }
 
@@ -121,7 +125,8 @@ impl Reason {
             | Self::RequestRate
             | Self::NewcomerRate
             | Self::HeaderDepth
-            | Self::SynCookie => true,
+            | Self::SynCookie
+            | Self::SiteRate => true,
         }
     }
 

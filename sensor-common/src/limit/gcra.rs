@@ -85,6 +85,24 @@ impl Quota {
         self.increment.wrapping_mul(units).wrapping_add((1 << FRACTION) - 1) >> FRACTION
     }
 
+    /// What of [`Quota::cost`] falls to each of `clients` that share a quota, rounded up to a nanosecond: together they
+    /// get what that many quotas of the same rate and burst admit, or up to a nanosecond a unit less. 0 if there is no
+    /// limit, no unit or no client.
+    #[inline(always)]
+    #[must_use]
+    pub const fn part(&self, units: u64, clients: u32) -> u64 {
+        let (cost, clients) = (self.cost(units), clients as u64);
+        // Divisions are slow, and most frames open no connection and make no request.
+        if cost == 0 {
+            return 0;
+        }
+        // Not `div_ceil`: the BPF target would divide twice.
+        match cost.wrapping_add(clients.wrapping_sub(1)).checked_div(clients) {
+            Some(part) => part,
+            None => 0,
+        }
+    }
+
     /// One step: may traffic that costs `cost` nanoseconds pass at `now`?
     ///
     /// A TAT beyond the depth was charged under another quota, with a longer burst or a slower rate. Its debt is
@@ -290,6 +308,18 @@ mod tests {
             assert_eq!(verdicts.iter().filter(|v| **v).count() as u64, rate.burst(), "{text}");
             assert_eq!(quota.burst(), rate.burst(), "{text}");
         }
+    }
+
+    #[test]
+    fn clients_that_share_a_quota_get_as_much_as_that_many_have() {
+        let quota = Quota::of_units("60/min:10".parse().unwrap(), TICK);
+        // A third of a second takes a whole number of nanoseconds, rounded up: the last of 30 has no room.
+        for (clients, expected) in [(1, 10), (3, 29), (4, 40), (256, 2_560)] {
+            assert_eq!(quota.depth / quota.part(1, clients), expected, "{clients}");
+        }
+        let bits = Quota::of_bits("1G/s".parse().unwrap(), TICK);
+        assert_eq!((bits.part(12_000, 1), bits.part(12_000, 256)), (12_000, 47));
+        assert_eq!((Quota::OFF.part(1, 256), quota.part(0, 256), quota.part(1, 0)), (0, 0, 0));
     }
 
     #[test]

@@ -142,6 +142,8 @@ impl Default for Config {
             tuning: Tuning {
                 newcomers: default_newcomers(),
                 newcomers_per_network: default_newcomers_per_network(),
+                ipv6_site_times: 256,
+                ipv4_site_times: 0,
                 syn_cookies: false,
                 notices: "1k/s:1k".parse().expect("a rate"),
                 prefixes: ClientPrefixes::default(),
@@ -197,6 +199,8 @@ impl Config {
         limits.explain::<Tuning>();
         limits.text("newcomers", &NEWCOMERS, &mut config.tuning.newcomers);
         limits.text("newcomers_per_network", &NEWCOMERS, &mut config.tuning.newcomers_per_network);
+        limits.integer("ipv6_site_times", 0..=65_536, &mut config.tuning.ipv6_site_times);
+        limits.integer("ipv4_site_times", 0..=256, &mut config.tuning.ipv4_site_times);
         limits.choice("syn_cookies", &SYN_COOKIES, &mut config.tuning.syn_cookies);
         config.policy = PolicyConfig::read(root, &limits);
         limits.finish_values();
@@ -214,6 +218,7 @@ impl Config {
         config.read_places(root);
         config.read_log(root.section("log").about(ABOUT_LOG));
         config.check_scopes(&root.section("limits"));
+        config.check_sites(&root.section("limits"));
         config.check_groups(root);
         if let Some(both) = config.sense.inner_and(&config.interfaces) {
             root.section("http")
@@ -309,6 +314,17 @@ impl Config {
             if let Err(error) = self.databases.check(group) {
                 root.reject(key, error);
             }
+        }
+    }
+
+    /// A client as wide as a site has it for itself. That turns the default off, too, and is no mistake then.
+    fn check_sites(&self, limits: &Section<'_>) {
+        let ([v4, v6], tuning) = (self.tuning.sites(), &self.tuning);
+        if v4 != tuning.ipv4_site_times {
+            limits.reject("ipv4_site_times", "`clients.ipv4_prefix` makes each client at least a whole /24");
+        }
+        if v6 != tuning.ipv6_site_times {
+            limits.reject("ipv6_site_times", "`clients.ipv6_prefix` makes each client at least a whole /48");
         }
     }
 

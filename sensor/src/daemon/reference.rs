@@ -139,6 +139,7 @@ mod tests {
             ("interfaces", true),
             ("limits.newcomers", false),
             ("limits.newcomers_per_network", false),
+            ("limits.ipv6_site_times", false),
             ("limits.syn_cookies", false),
             ("limits.default.packets", false),
             ("clients.idle", false),

@@ -8,7 +8,7 @@ use super::engine::Engine;
 use super::incidents::open_about;
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, StatusReport, Within,
+    Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, Site, StatusReport, Within,
 };
 use crate::enforce::{Limit, Origin, Scope};
 use crate::kernel::{KernelError, LabelledCounter, LinkLayer};
@@ -33,6 +33,7 @@ impl Engine {
             Event::CookieAccepted,
             Event::TableFull,
             Event::AdmissionContended,
+            Event::SiteUncounted,
             Event::NoticeLost,
             Event::NoticeSuppressed,
             Event::MirroredIngress,
@@ -246,11 +247,15 @@ impl Engine {
             .collect();
         let protection = self.never_block.conflict(&prefix);
         let is_spared = protection.as_ref().is_some_and(|found| found.prefix.contains(&prefix));
+        let scope = self.limit_row(scope);
+        let is_limited = scope.limits.iter().any(|(_, limit)| matches!(limit, Limit::Rate(_)));
+        let site = self.config.tuning.site_of(prefix).filter(|_| is_limited);
         let mut explanation = Explanation {
             prefix,
             verdict: String::new(),
             mode: self.policy.mode(),
-            scope: self.limit_row(scope),
+            scope,
+            site: site.map(|(network, times)| Site { network, times }),
             allow: allow.map(|(whom, rule)| self.allow_row_of(whom, rule)),
             block: block.map(|(whom, rule)| self.block_row(whom, rule)),
             protected: protection.map(|found| format!("{}, {}", found.prefix, found.why)),

@@ -58,13 +58,14 @@ impl Default for Config {
 }
 
 /// Reasons for drops, and their names in evidence.
-pub const REASONS: [(Reason, &str); 6] = [
+pub const REASONS: [(Reason, &str); 7] = [
     (Reason::PacketRate, "packets"),
     (Reason::BitRate, "bits"),
     (Reason::ConnectionRate, "syn"),
     (Reason::RequestRate, "requests"),
     (Reason::NewcomerRate, "newcomers"),
     (Reason::Blocked, "blocked"),
+    (Reason::SiteRate, "sites"),
 ];
 
 /// Packets dropped since the program was loaded, in the order of [`REASONS`].

@@ -43,6 +43,7 @@ fn reasons_of(verdict: Verdict) -> &'static [Reason] {
             Reason::RequestRate,
             Reason::NewcomerRate,
             Reason::HeaderDepth,
+            Reason::SiteRate,
         ],
         Verdict::Answer => &[Reason::SynCookie],
     }
@@ -73,7 +74,8 @@ const fn occurs(reason: Reason, family: Family) -> bool {
         | Reason::NewcomerRate
         | Reason::OwnHost
         | Reason::Answer
-        | Reason::SynCookie => !matches!(family, Family::Other),
+        | Reason::SynCookie
+        | Reason::SiteRate => !matches!(family, Family::Other),
     }
 }
 

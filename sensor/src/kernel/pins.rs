@@ -8,7 +8,7 @@ use aya::maps::{MapData, MapInfo};
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg};
 use nix::unistd::{Gid, Uid, fchownat};
 use sensor_common::abi::{COUNTERS, EVENTS, Slot, maps};
-use sensor_common::table::{MARKS, NETWORKS, WAYS};
+use sensor_common::table::{MARKS, NETWORKS, SITES, WAYS};
 
 use super::attach;
 use super::config::Capacities;
@@ -147,6 +147,7 @@ fn fits(pins: &Pins, capacities: &Capacities) -> bool {
         (maps::SETTINGS, 1),
         (maps::SHARED, 1),
         (maps::NETWORKS, NETWORKS),
+        (maps::SITES, SITES),
         (maps::MARKS, MARKS),
         (maps::COUNTERS, COUNTERS),
         (maps::EVENTS, EVENTS),

@@ -4,6 +4,7 @@ use std::mem::offset_of;
 
 use aya::maps::MapData;
 use documented::DocumentedFields;
+use ipnet::IpNet;
 use sensor_common::abi::{ClientKey, Settings, Shared, VERSION};
 use sensor_common::limit::{Quota, Rate};
 
@@ -19,6 +20,12 @@ pub struct Tuning {
     /// The part of `newcomers` that the sources of one network may use, an IPv4 /16 or an IPv6 /32, so that forged
     /// sources of one part of the address space cannot use up everybody's.
     pub newcomers_per_network: Option<Rate>,
+    /// How many times a client's limits all clients of one IPv6 /48 may use together. A /48 may be a single customer's, and
+    /// each of its 65,536 networks is a client. The default is what the clients of a /56 have, which many providers give to
+    /// a household. Clients with limits of their own share with those that have the same. 0 for no such limit.
+    pub ipv6_site_times: u32,
+    /// The same for one IPv4 /24, whose addresses often belong to many customers: off by default.
+    pub ipv4_site_times: u32,
     /// `auto` answers new TCP connections over the newcomers' limits with SYN cookies, from the XDP program, and admits
     /// who acknowledges one. It takes `enforce` mode, a listener of this host and `net.ipv4.tcp_syncookies`: with 2 in
     /// every flood, with 1 once the listener's queue is full. Connections made so have no window scaling and no
@@ -29,6 +36,35 @@ pub struct Tuning {
     pub notices: Rate,
     /// Which part of a source address is a client.
     pub prefixes: ClientPrefixes,
+}
+
+/// Bits of a site's prefix, by family. `sensor_common::table::site` has them, too.
+const SITE_BITS: [u8; 2] = [24, 48];
+
+impl Tuning {
+    /// How many times a client's limits a site of IPv4 and one of IPv6 have; 0 if none, or if a client is as wide as a
+    /// site.
+    #[must_use]
+    pub fn sites(&self) -> [u32; 2] {
+        let ClientPrefixes { v4, v6, .. } = self.prefixes;
+        let [of_v4, of_v6] = SITE_BITS;
+        let [v4, v6] = [v4 > of_v4, v6 > of_v6];
+        [if v4 { self.ipv4_site_times } else { 0 }, if v6 { self.ipv6_site_times } else { 0 }]
+    }
+
+    /// The site of a prefix, and how many times a client's limits it has. `None` if there is no such limit, if the prefix is wider
+    /// than a site, or if it is link-local.
+    #[must_use]
+    pub fn site_of(&self, prefix: IpNet) -> Option<(IpNet, u32)> {
+        let ([v4, v6], [of_v4, of_v6]) = (self.sites(), SITE_BITS);
+        let (bits, times) = match prefix {
+            IpNet::V4(_) => (of_v4, v4),
+            IpNet::V6(prefix) if prefix.addr().is_unicast_link_local() => return None,
+            IpNet::V6(_) => (of_v6, v6),
+        };
+        let site = IpNet::new(prefix.addr(), bits).ok()?.trunc();
+        (times > 0 && site.contains(&prefix)).then_some((site, times))
+    }
 }
 
 /// The settings and shared state, mapped into memory.
@@ -71,6 +107,9 @@ impl SettingsView {
         self.store_quota(offset_of!(Settings, newcomers), newcomers);
         let part = tuning.newcomers_per_network.map_or(Quota::OFF, |rate| Quota::of_units(rate, tick_ns));
         self.store_quota(offset_of!(Settings, newcomers_per_network), part);
+        let ([v4, v6], sites) = (tuning.sites(), offset_of!(Settings, sites));
+        self.settings.store_u32(sites, v4);
+        self.settings.store_u32(sites.saturating_add(4), v6);
         self.settings.store_u32(offset_of!(Settings, syn_cookies), u32::from(tuning.syn_cookies));
         self.store_quota(offset_of!(Settings, notices), Quota::of_units(tuning.notices, tick_ns));
         self.store_key(offset_of!(Settings, mask_v4), tuning.prefixes.mask_v4());
@@ -129,5 +168,50 @@ impl SettingsView {
     fn store_key(&self, offset: usize, key: ClientKey) {
         self.settings.store_u64(offset, key.hi);
         self.settings.store_u64(offset.saturating_add(8), key.lo);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn tuning(v4: u8, v6: u8) -> Tuning {
+        Tuning {
+            newcomers: None,
+            newcomers_per_network: None,
+            ipv6_site_times: 256,
+            ipv4_site_times: 8,
+            syn_cookies: false,
+            notices: "1/s".parse().unwrap(),
+            prefixes: ClientPrefixes { v4, v6, idle: Duration::from_secs(300) },
+        }
+    }
+
+    #[test]
+    fn sites_of_prefixes() {
+        let tuning = tuning(32, 64);
+        for (prefix, expected) in [
+            ("192.0.2.7/32", Some(("192.0.2.0/24", 8))),
+            ("192.0.2.0/24", Some(("192.0.2.0/24", 8))),
+            ("192.0.0.0/16", None),
+            ("2001:db8:1:2::/64", Some(("2001:db8:1::/48", 256))),
+            ("2001:db8:1:2::3/128", Some(("2001:db8:1::/48", 256))),
+            ("2001:db8::/32", None),
+            ("fe80::1/128", None),
+        ] {
+            let found = tuning.site_of(prefix.parse().unwrap());
+            assert_eq!(found, expected.map(|(site, times)| (site.parse().unwrap(), times)), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn clients_as_wide_as_a_site_share_nothing() {
+        for (v4, v6, expected) in [(25, 49, [8, 256]), (24, 64, [0, 256]), (32, 48, [8, 0]), (8, 16, [0, 0])]
+        {
+            assert_eq!(tuning(v4, v6).sites(), expected, "/{v4} /{v6}");
+        }
+        assert_eq!(tuning(24, 48).site_of("192.0.2.0/24".parse().unwrap()), None);
     }
 }

@@ -123,6 +123,8 @@ families! {
     SYN_COOKIES_ACCEPTED: COUNTER "sensor_syn_cookies_accepted_total";
     /// Sources not admitted to the client table, by cause.
     CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";
+    /// Packets not charged to their site (IPv6 /48, IPv4 /24) because other sites were using its places.
+    SITES_UNCOUNTED: COUNTER "sensor_site_packets_uncounted_total";
     /// Over-limit notices lost.
     NOTICES_LOST: COUNTER "sensor_notices_lost_total";
     /// Prefixes blocked now.
@@ -327,6 +329,7 @@ fn about_clients(snapshot: &Snapshot) -> Vec<MetricFamily> {
         SYN_COOKIES_ACCEPTED.one(count(Event::CookieAccepted)),
         CLIENTS_DISPLACED.one(count(Event::ClientDisplaced)),
         CLIENTS_REFUSED.with(refused.to_vec()),
+        SITES_UNCOUNTED.one(count(Event::SiteUncounted)),
         NOTICES_LOST.with(lost.to_vec()),
     ]
 }

@@ -33,6 +33,11 @@ impl Quota {
         Self { unit, depth: (burst.max(per_tick) * unit).div_ceil(FRACTION).min(1 << 57) }
     }
 
+    /// The same for so many clients together. One unit is what these units cost: each client's part of it.
+    pub(super) fn shared_by(&self, clients: u32, units: u64) -> Self {
+        Self { unit: self.cost(units).div_ceil(u128::from(clients)) * FRACTION, ..*self }
+    }
+
     pub(super) fn cost(&self, units: u64) -> u128 {
         (self.unit * u128::from(units)).div_ceil(FRACTION)
     }

@@ -17,6 +17,9 @@
 //!   clients; whether a block is in force depends on all that match. A source under a wide block in force is not
 //!   remembered.
 //! * An allow overrides any block. Allowed or blocked packets are charged nothing.
+//! * What a client's limits admit is charged to its site (IPv4 /24, IPv6 /48) after that, if clients are narrower: each
+//!   cost divided by how many times a client's limits a site has, and rounded up to nanoseconds. The client has paid even
+//!   if its site has no room. Clients under different scopes share nothing.
 //! * Headers beyond the maximum depth cause a drop if nothing else decides.
 //! * Only the first part of a multi-buffer frame is read.
 
@@ -47,6 +50,8 @@ pub struct Model {
     seen: HashSet<IpNet>,
     newcomers: Bucket,
     networks: HashMap<IpNet, Bucket>,
+    /// By network and scope.
+    sites: HashMap<(IpNet, usize), [Bucket; 4]>,
 }
 
 impl Model {
@@ -54,8 +59,17 @@ impl Model {
     #[must_use]
     pub fn new(policy: Policy, tick: u64, tick_ns: u64) -> Self {
         let newcomers = Bucket { level: 0, at: u128::from(tick) * u128::from(tick_ns) };
-        let networks = HashMap::new();
-        Self { policy, tick, tick_ns, clients: HashMap::new(), seen: HashSet::new(), newcomers, networks }
+        let (networks, sites) = (HashMap::new(), HashMap::new());
+        Self {
+            policy,
+            tick,
+            tick_ns,
+            clients: HashMap::new(),
+            seen: HashSet::new(),
+            newcomers,
+            networks,
+            sites,
+        }
     }
 
     /// Replaces the policy.
@@ -148,15 +162,8 @@ impl Model {
     }
 
     fn charge(&mut self, client: &IpNet, source: IpAddr, content: &Content, bytes: u64) -> Reason {
-        let limits = self.limits(source);
         let now = self.now();
-        let units = |rate: Option<Rate>| rate.map(|rate| Quota::of_units(rate, self.tick_ns));
-        let asked = [
-            (units(limits.packets), 1, Reason::PacketRate),
-            (limits.bits.map(|rate| Quota::of_bits(rate, self.tick_ns)), bytes * 8, Reason::BitRate),
-            (units(limits.connections), u64::from(content.opens), Reason::ConnectionRate),
-            (units(limits.requests), u64::from(content.request), Reason::RequestRate),
-        ];
+        let asked = self.asked(source, content, bytes);
         let buckets = self.clients.get_mut(client).expect("a client");
         for (bucket, (quota, units, reason)) in buckets.iter_mut().zip(&asked) {
             bucket.leak(now);
@@ -168,6 +175,49 @@ impl Model {
             if let Some(quota) = quota.as_ref().filter(|_| *units > 0) {
                 bucket.charge(quota, *units);
             }
+        }
+        self.charge_site(source, content, bytes)
+    }
+
+    /// What a frame needs of each limit of its client.
+    fn asked(&self, source: IpAddr, content: &Content, bytes: u64) -> [(Option<Quota>, u64, Reason); 4] {
+        let limits = self.limits(source);
+        let units = |rate: Option<Rate>| rate.map(|rate| Quota::of_units(rate, self.tick_ns));
+        [
+            (units(limits.packets), 1, Reason::PacketRate),
+            (limits.bits.map(|rate| Quota::of_bits(rate, self.tick_ns)), bytes * 8, Reason::BitRate),
+            (units(limits.connections), u64::from(content.opens), Reason::ConnectionRate),
+            (units(limits.requests), u64::from(content.request), Reason::RequestRate),
+        ]
+    }
+
+    fn charge_site(&mut self, source: IpAddr, content: &Content, bytes: u64) -> Reason {
+        let (bits, times) =
+            if source.is_ipv4() { (24, self.policy.sites.0) } else { (48, self.policy.sites.1) };
+        let is_narrower = self.policy.client_bits(&IpNet::from(source)) > bits;
+        let is_link_local = matches!(source, IpAddr::V6(address) if address.segments()[0] & 0xffc0 == 0xfe80);
+        if times == 0 || !is_narrower || is_link_local {
+            return Reason::None;
+        }
+        let now = self.now();
+        let asked = self.asked(source, content, bytes);
+        let site = IpNet::new(source, bits).expect("a length of the family").trunc();
+        let budget = (site, self.scope(source).0);
+        let buckets = self.sites.entry(budget).or_insert([Bucket { level: 0, at: now }; 4]);
+        let mut asked: Vec<(&mut Bucket, Quota)> = buckets
+            .iter_mut()
+            .zip(asked)
+            .filter_map(|(bucket, (quota, units, _))| Some((bucket, quota.filter(|_| units > 0)?, units)))
+            .map(|(bucket, quota, units)| (bucket, quota.shared_by(times, units)))
+            .collect();
+        for (bucket, quota) in &mut asked {
+            bucket.leak(now);
+            if bucket.is_over(quota, 1) {
+                return Reason::SiteRate;
+            }
+        }
+        for (bucket, quota) in &mut asked {
+            bucket.charge(quota, 1);
         }
         Reason::None
     }
@@ -194,10 +244,16 @@ impl Model {
     }
 
     fn limits(&self, source: IpAddr) -> Limits {
-        let matching = self.policy.scopes.iter().filter(|(prefix, _)| prefix.contains(&source));
+        self.scope(source).1
+    }
+
+    /// The scope whose limits apply, counted from 1; 0 for the default.
+    fn scope(&self, source: IpAddr) -> (usize, Limits) {
+        let numbered = (1..).zip(&self.policy.scopes);
+        let matching = numbered.filter(|(_, (prefix, _))| prefix.contains(&source));
         matching
-            .max_by_key(|(prefix, _)| prefix.prefix_len())
-            .map_or(self.policy.default, |(_, limits)| *limits)
+            .max_by_key(|(_, (prefix, _))| prefix.prefix_len())
+            .map_or((0, self.policy.default), |(number, (_, limits))| (number, *limits))
     }
 }
 

@@ -20,17 +20,46 @@ fn a_limited_client_is_explained() -> Result<()> {
     let scene = Scene::new(&config("enforce", "1/min:10"))?;
     for client in [v4(FLOODER), v6(FLOODER)] {
         scene.send(client, 50)?;
-        let client = client.to_string();
-        let explain = || scene.daemon.json(&["explain", &client]).unwrap_or_default();
+        let address = client.to_string();
+        let explain = || scene.daemon.json(&["explain", &address]).unwrap_or_default();
         let is_noted = || explain()["over_limit"][0][1] == "packet_rate";
         ensure!(wait_until(PATIENCE, is_noted), "does not say which limit: {}", explain());
         let explained = explain();
         ensure!(explained["scope"]["limits"]["packets"] == "1/min:10", "{explained}");
         ensure!(explained["client"]["drops"].as_u64() > Some(30), "{explained}");
-        let text = scene.daemon.ok(&["explain", &client])?;
-        for part in [client.as_str(), "1/min:10", "packet_rate", "sensor allow add"] {
+        let text = scene.daemon.ok(&["explain", &address])?;
+        for part in [address.as_str(), "1/min:10", "packet_rate", "sensor allow add"] {
             ensure!(text.contains(part), "no `{part}` in:\n{text}");
         }
+        let has_site = client.is_ipv6();
+        ensure!((explained["site"]["times"] == 256) == has_site, "{explained}");
+        ensure!(text.contains("limits.ipv6_site_times") == has_site, "{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_client_of_a_limited_site_is_explained() -> Result<()> {
+    if tools::skipped("a_client_of_a_limited_site_is_explained", &[]) {
+        return Ok(());
+    }
+    // Two clients of one /48 that keep to their own limits.
+    let config = config("enforce", "1/min:40");
+    let scene = Scene::new(&config.replace("[limits", "[limits]\nipv6_site_times = 1\n[limits"))?;
+    scene.send(v6(FLOODER), 30)?;
+    scene.send(v6(LEGITIMATE), 30)?;
+    let client = v6(LEGITIMATE).to_string();
+    let explain = || scene.daemon.json(&["explain", &client]).unwrap_or_default();
+    ensure!(wait_until(PATIENCE, || explain()["over_limit"][0][1] == "site_rate"), "{}", explain());
+    let explained = explain();
+    ensure!(explained["site"]["times"] == 1, "{explained}");
+    let dropped = scene.daemon.metrics()?.packets_because("drop", "site_rate");
+    ensure!(dropped > 10, "only {dropped} packets were dropped");
+    ensure!(scene.daemon.metrics()?.packets_because("drop", "packet_rate") == 0, "over its own limit");
+    let text = scene.daemon.ok(&["explain", &client])?;
+    for part in ["all clients of fd00::/48 with these limits together", "limits.ipv6_site_times", "site_rate"]
+    {
+        ensure!(text.contains(part), "no `{part}` in:\n{text}");
     }
     Ok(())
 }

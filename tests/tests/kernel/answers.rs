@@ -130,6 +130,26 @@ fn a_block_reaches_answers_too() {
     });
 }
 
+/// A site over its limit is no reason to break what this host downloads from it.
+#[test]
+fn answers_pass_over_the_limit_of_their_site() {
+    for (address, other, sites) in [("127.0.0.1", "127.0.0.2", (1, 0)), ("::1", "0:0:0:1::1", (0, 1))] {
+        apart(move || {
+            let open = Connection::new(address);
+            let (server, client) = (open.server(), open.client());
+            let mut plane = Plane::load(SMALL).unwrap();
+            let default = Limits { packets: Some("1/h:9".parse().unwrap()), ..Limits::default() };
+            plane.apply(&Policy { default, sites, ..Policy::default() }).unwrap();
+            let neighbour = SocketAddr::new(other.parse().unwrap(), server.port());
+            plane.run(&segment(neighbour, client, ACK), 10).unwrap();
+            plane.run(&segment(server, client, ACK), 1).unwrap();
+            plane.settle().unwrap();
+            assert_eq!(plane.judge(&segment(server, client, ACK)).unwrap().reason, Reason::Answer);
+            assert_eq!(plane.judge(&segment(client, server, ACK)).unwrap().reason, Reason::SiteRate);
+        });
+    }
+}
+
 /// In a flood of new sources, what this host itself connects to is new as well.
 #[test]
 fn the_first_answer_of_a_server_passes_over_the_newcomers_rate() {

@@ -18,6 +18,7 @@ use nix::unistd::Pid;
 use sensor::kernel::{Capacities, Client};
 use sensor_common::abi::{Event, Reason, prefixes};
 use sensor_common::limit::Rate;
+use sensor_common::table;
 use sensor_tests::model::admitted_at_once;
 use sensor_tests::packet::{Frame, flags};
 use sensor_tests::plane::{Limits, Plane, Policy, SMALL};
@@ -131,6 +132,63 @@ fn limits_asked_together_never_admit_more_than_each() {
     // The look at all limits and the charge are not one step: a CPU may charge some of the limits and then
     // lose the last of another one. Such a packet is dropped, so fewer may be admitted, never more.
     assert!((69_900..=70_000).contains(&admitted), "{admitted}");
+}
+
+#[test]
+fn a_site_admits_exactly_what_it_may_whichever_cpu_asks() {
+    const TIMES: u32 = 100_000;
+    let units = rate("1k/h:150000");
+    let mut plane = Plane::load(SMALL).unwrap();
+    let frames = [2, 3].map(|host| udp().from(HOST.to_bits() + host).to_vec());
+    for frame in &frames {
+        plane.run(frame, 2).unwrap();
+    }
+    let before = plane.count_of(Reason::None).unwrap();
+    let default = Limits { packets: Some(units), ..Limits::default() };
+    plane.apply(&Policy { default, sites: (1, 0), ..Policy::default() }).unwrap();
+    on_two_cpus(|number| {
+        plane.run(&frames[number], TIMES).unwrap();
+    });
+    // What a CPU that lost eight times in a row left over.
+    plane.run(&frames[0], TIMES / 2).unwrap();
+    let admitted = plane.count_of(Reason::None).unwrap() - before;
+    assert_eq!(admitted, admitted_at_once(units, false, 1, plane.tick_ns()));
+    let refused = (plane.count_of(Reason::SiteRate).unwrap(), plane.count_of(Reason::PacketRate).unwrap());
+    assert_eq!(refused, (u64::from(TIMES) * 5 / 2 - admitted, 0), "neither client is over its own limit");
+}
+
+/// A site without a place for its budget is limited by its clients' limits only, and uses up nobody's budget.
+#[test]
+fn no_site_pays_for_another_when_there_are_too_many() {
+    const SITES: u32 = 50_000;
+    let site = |number: u32| 0x1000_0000 + number * 256;
+    let mut plane = Plane::load(Capacities { clients: 1 << 18, doorkeeper: 1 << 20, ..SMALL }).unwrap();
+    let default = Limits { packets: Some(rate("1/h:10")), ..Limits::default() };
+    plane.apply(&Policy { default, sites: (1, 0), ..Policy::default() }).unwrap();
+    let mut template = udp();
+    // One packet a call: with more, the kernel waits for all CPUs before and after it.
+    for number in 0..SITES {
+        plane.run(template.from(site(number)), 1).unwrap();
+        plane.run(template.from(site(number)), 1).unwrap();
+    }
+    let uncounted = plane.event(Event::SiteUncounted).unwrap();
+    assert!(uncounted >= u64::from(SITES - table::SITES), "{uncounted}");
+    assert_eq!(plane.count_of(Reason::SiteRate).unwrap(), 0);
+    // The first one has a place, and uses it up.
+    plane.run(template.from(site(0)), 9).unwrap();
+    plane.run(template.from(site(0) + 1), 2).unwrap();
+    assert_eq!(plane.count_of(Reason::SiteRate).unwrap(), 1);
+    let without_place = (0..SITES).rev().map(site).find(|site| {
+        let before = plane.event(Event::SiteUncounted).unwrap();
+        plane.run(template.from(*site), 1).unwrap();
+        plane.event(Event::SiteUncounted).unwrap() > before
+    });
+    let without_place = without_place.unwrap();
+    for client in 0..3 {
+        plane.run(template.from(without_place + client), 8).unwrap();
+    }
+    assert_eq!(plane.count_of(Reason::SiteRate).unwrap(), 1);
+    assert_eq!(plane.count_of(Reason::PacketRate).unwrap(), 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{limits, printable, seconds};
 use crate::cli::moment::until;
 use crate::cli::{alerts, fleet, incidents};
 use crate::clock::{self, Timestamp};
-use crate::control::wire::{BlockRow, Explanation};
+use crate::control::wire::{BlockRow, Explanation, Site};
 
 pub(in crate::cli) fn explanation(found: &Explanation) -> String {
     as_of(found, clock::now())
@@ -26,6 +26,7 @@ fn as_of(found: &Explanation, now: Timestamp) -> String {
     }
     lines.push(format!("limits of {}:", found.scope.scope));
     lines.extend(limits(&vec![found.scope.clone()]).lines().map(|line| format!("  {line}")));
+    lines.extend(found.site.map(together));
     match &found.client {
         _ if found.within.is_some() => {}
         Some(client) => {
@@ -47,6 +48,13 @@ fn as_of(found: &Explanation, now: Timestamp) -> String {
         lines.push(format!("to change this: {}", found.undo.join("; or ")));
     }
     lines.join("\n")
+}
+
+fn together(Site { network, times }: Site) -> String {
+    let family = if network.addr().is_ipv4() { 4 } else { 6 };
+    format!(
+        "all clients of {network} with these limits together: {times} times as much (limits.ipv{family}_site_times)"
+    )
 }
 
 const fn address(is_proven: bool) -> &'static str {
@@ -90,6 +98,24 @@ mod tests {
         });
         let now = serde_json::from_value(json!("2026-11-29T12:58:54.900000Z")).unwrap();
         as_of(&serde_json::from_value(found).unwrap(), now)
+    }
+
+    #[test]
+    fn what_a_site_may_use_is_told_with_its_key() {
+        for (network, times, expected) in [
+            (
+                "2001:db8:1::/48",
+                256,
+                "all clients of 2001:db8:1::/48 with these limits together: 256 times as much (limits.ipv6_site_times)",
+            ),
+            (
+                "192.0.2.0/24",
+                2,
+                "all clients of 192.0.2.0/24 with these limits together: 2 times as much (limits.ipv4_site_times)",
+            ),
+        ] {
+            assert_eq!(together(Site { network: network.parse().unwrap(), times }), expected);
+        }
     }
 
     #[test]

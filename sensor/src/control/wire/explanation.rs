@@ -19,6 +19,9 @@ pub struct Explanation {
     pub mode: Mode,
     /// The scope whose limits apply, and the limits.
     pub scope: LimitRow,
+    /// What all clients of its site may use together, where that is limited and it is not wider than a site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
     /// The allow rule that covers it.
     pub allow: Option<AllowRow>,
     /// The block that covers it and ends last.
@@ -49,6 +52,15 @@ pub struct Explanation {
     /// The last changes of policy about it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audit: Vec<AuditEntry>,
+}
+
+/// A site, an IPv4 /24 or an IPv6 /48, and the limit on all its clients together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Its network.
+    pub network: IpNet,
+    /// How many times a client's limits these are.
+    pub times: u32,
 }
 
 /// What lies within a prefix that is wider than one client.

@@ -13,7 +13,7 @@ mod ssh;
 mod words;
 
 pub use clients_by::{ClientsBy, ClientsRow};
-pub use explanation::{AlertExplanation, Explanation, Within};
+pub use explanation::{AlertExplanation, Explanation, Site, Within};
 pub use fleet::{FleetHost, FleetReport, FleetSays};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use logs::AccessLogReport;

@@ -54,6 +54,35 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
+fn sites_share_what_so_many_clients_have() {
+    let tuning = |text| check(text).unwrap().tuning;
+    assert_eq!(tuning("").sites(), [0, 256]);
+    let both = "[limits]\nipv4_site_times = 16\nipv6_site_times = 0\n";
+    assert_eq!(tuning(both).sites(), [16, 0]);
+    assert_eq!(tuning("[clients]\nipv6_prefix = 48\n").sites(), [0, 0], "no mistake: it is the default");
+    for (text, expected) in [
+        (
+            "[limits]\nipv4_site_times = 257\n",
+            "s.toml:2: limits.ipv4_site_times: expected a whole number from 0 to 256",
+        ),
+        (
+            "[limits]\nipv6_site_times = \"off\"\n",
+            "s.toml:2: limits.ipv6_site_times: expected a whole number from 0 to 65536",
+        ),
+        (
+            "[limits]\nipv4_site_times = 16\n[clients]\nipv4_prefix = 24\n",
+            "s.toml:2: limits.ipv4_site_times: `clients.ipv4_prefix` makes each client at least a whole /24",
+        ),
+        (
+            "[limits]\nipv6_site_times = 16\n[clients]\nipv6_prefix = 40\n",
+            "s.toml:2: limits.ipv6_site_times: `clients.ipv6_prefix` makes each client at least a whole /48",
+        ),
+    ] {
+        assert_eq!(check(text).unwrap_err(), [expected]);
+    }
+}
+
+#[test]
 fn an_interface_has_one_role() {
     let config =
         check("interfaces = [\"eth0\"]\n[http]\ninner_interfaces = [\"lo\", \"docker0\"]\n").unwrap();

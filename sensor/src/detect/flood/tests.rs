@@ -91,7 +91,8 @@ fn clients_are_bounded() {
     let mut flood = Flood::new(&Config::default());
     let mut signals = Vec::new();
     for second in 0..6_u64 {
-        let shed = [second * 10_000_000, 0, 0, 0, 0, 0];
+        let mut shed = Shed::default();
+        shed[0] = second * 10_000_000;
         let drops = |tell: &mut dyn FnMut(ClientNet, u64)| {
             (0..100_000).for_each(|number| tell(client(number), second * 1_000 + 1));
         };

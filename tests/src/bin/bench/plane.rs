@@ -55,17 +55,7 @@ impl Plane {
     /// Loads it and serves an interface; the frames of `BPF_PROG_TEST_RUN` appear to come from `lo`.
     pub(crate) fn load(interface: &str, limits: Limits) -> Result<Self> {
         let mut dataplane = Dataplane::load(&LoadOptions::default())?;
-        let newcomers = Rate::new(100_000, Period::Second, None)?;
-        let notices = Rate::new(100, Period::Second, None)?;
-        let prefixes = ClientPrefixes::default();
-        let newcomers_per_network = Some(Rate::new(20_000, Period::Second, None)?);
-        dataplane.tune(&Tuning {
-            newcomers: Some(newcomers),
-            newcomers_per_network,
-            syn_cookies: false,
-            notices,
-            prefixes,
-        });
+        dataplane.tune(&tuning(0)?);
         dataplane.set_enforce(true);
         let tick_ns = dataplane.settings().tick_ns;
         dataplane.scopes.set(DEFAULT_SCOPE, limits.quotas(tick_ns)?)?;
@@ -75,6 +65,12 @@ impl Plane {
         dataplane.set_loopback(0);
         let program = dataplane.ebpf().program(programs::XDP).context("no program")?.fd()?.try_clone()?;
         Ok(Self { dataplane, program })
+    }
+
+    /// Limits each IPv4 /24 to so many times what a client may send.
+    pub(crate) fn limit_sites(&self, times: u32) -> Result<()> {
+        self.dataplane.tune(&tuning(times)?);
+        Ok(())
     }
 
     /// Says which tries have entries; the default limits stay.
@@ -132,6 +128,18 @@ impl Plane {
         }
         Ok(counted)
     }
+}
+
+fn tuning(ipv4_site_times: u32) -> Result<Tuning> {
+    Ok(Tuning {
+        newcomers: Some(Rate::new(100_000, Period::Second, None)?),
+        newcomers_per_network: Some(Rate::new(20_000, Period::Second, None)?),
+        ipv4_site_times,
+        ipv6_site_times: 0,
+        syn_cookies: false,
+        notices: Rate::new(100, Period::Second, None)?,
+        prefixes: ClientPrefixes::default(),
+    })
 }
 
 /// One number over another.

@@ -172,5 +172,21 @@ fn allowed(
         report.compare(what, (cost, NS), (&pass.name, ipv4), Some(Target::AtMost(1.3)));
         report.compare(what, (cost, NS), (&pass_all.name, all), Some(Target::Below(1.0)));
     }
+    of_limited_site(report, effort, &plane)
+}
+
+/// The first of these kinds again, without and with a limit on the client's site.
+fn of_limited_site(report: &mut Report, effort: Effort, plane: &Plane) -> Result<()> {
+    let frame = frames::tcp(CLIENT, Segment::Data);
+    let mut measured = |what| {
+        let sensor = Contestant::new(what, plane.contestant(), &frame, Action::Pass);
+        let runs = contest::runs_of(effort);
+        plane.expecting(&[(Reason::None, runs, 1.0)], || alone(report, effort, &sensor))
+    };
+    let (without, with) = ("known client, sites not limited", "known client, its site limited, too");
+    let without_ns = measured(without)?;
+    plane.limit_sites(256)?;
+    let with_ns = measured(with)?;
+    report.compare(with, (with_ns, NS), (without, without_ns), None);
     Ok(())
 }

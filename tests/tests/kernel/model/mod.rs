@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRunner};
 use sensor::kernel::Capacities;
 use sensor_common::abi::{ClientKey, Reason, Settings};
 use sensor_common::packet::Problem;
-use sensor_common::table::Places;
+use sensor_common::table::{Places, site, site_places};
 use sensor_tests::model::Model;
 use sensor_tests::packet::{Frame, Network};
 use sensor_tests::plane::{Plane, Policy, SMALL};
@@ -115,7 +115,7 @@ impl Harness {
 
     /// The schedule with addresses that no earlier case used, and that share no word of the doorkeeper with
     /// another source: two fingerprints of 16 bits in one word may be the same, and the model has no such
-    /// accidents.
+    /// accidents. Nor has it sites without a budget: each finds its first place free.
     fn with_fresh_addresses(&mut self, schedule: &Schedule) -> Schedule {
         let settings = self.plane.dataplane.settings();
         loop {
@@ -125,7 +125,11 @@ impl Harness {
                 moved.sources().map(|source| client_key(source, &moved.policy)).collect();
             let words: HashSet<u32> =
                 clients.iter().map(|client| doorkeeper_word(*client, &settings)).collect();
-            if words.len() == clients.len() && words.is_disjoint(&self.used) {
+            let sites: HashSet<u64> = clients.iter().copied().flat_map(sites).collect();
+            let places: HashSet<u32> =
+                sites.iter().map(|site| site_places(*site, settings.seed)[0]).collect();
+            let has_places = places.len() == sites.len();
+            if has_places && words.len() == clients.len() && words.is_disjoint(&self.used) {
                 self.used.extend(words);
                 return moved;
             }
@@ -162,6 +166,11 @@ fn client_key(source: IpAddr, policy: &Policy) -> ClientKey {
             ClientKey { hi: (bits >> 64) as u64, lo: bits as u64 }
         }
     }
+}
+
+/// A client's site under each scope that a schedule has.
+fn sites(client: ClientKey) -> impl Iterator<Item = u64> {
+    (0..=schedule::SCOPES as u16).filter_map(move |scope| site(client, scope))
 }
 
 fn doorkeeper_word(client: ClientKey, settings: &Settings) -> u32 {

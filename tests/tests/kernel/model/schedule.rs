@@ -159,21 +159,26 @@ fn limits() -> impl Strategy<Value = Limits> {
     })
 }
 
+/// Most scopes besides the default.
+pub(crate) const SCOPES: usize = 2;
+
 fn policies() -> impl Strategy<Value = Policy> {
-    let scopes = vec((prefixes(), limits()), 0..3);
+    let scopes = vec((prefixes(), limits()), 0..=SCOPES);
     let blocks = vec((prefixes(), weighted(0.7, 0_u64..2_000)), 0..2);
     let newcomers = (weighted(0.4, rates(1..300, 1..6)), weighted(0.3, rates(1..300, 1..6)));
-    let switches = (weighted(0.8, Just(())), weighted(0.05, Just(())));
+    let sites = (weighted(0.3, 1..4_u32), weighted(0.3, 1..4_u32));
+    let switches = (weighted(0.8, Just(())), weighted(0.05, Just(())), sites);
     (switches, limits(), scopes, vec(prefixes(), 0..2), blocks, newcomers).prop_map(
-        |((enforce, loopback), default, scopes, allows, blocks, (newcomers, newcomers_per_network))| Policy {
+        |((enforce, loopback, (site_v4, site_v6)), default, scopes, allows, blocks, newcomers)| Policy {
             enforce: enforce.is_some(),
             loopback: loopback.is_some(),
             default,
             scopes,
             allows,
             blocks,
-            newcomers,
-            newcomers_per_network,
+            newcomers: newcomers.0,
+            newcomers_per_network: newcomers.1,
+            sites: (site_v4.unwrap_or(0), site_v6.unwrap_or(0)),
             ..Policy::default()
         },
     )
