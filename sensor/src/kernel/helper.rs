@@ -149,16 +149,13 @@ impl Channel {
                 Err(Errno::EAGAIN) => return Ok(None),
                 message => message?,
             };
-            let mut file = None;
-            for part in message.cmsgs()? {
-                if let ControlMessageOwned::ScmRights(descriptors) = part {
-                    for descriptor in descriptors {
-                        // SAFETY: the kernel has just made it, for this message alone.
-                        file = Some(unsafe { File::from_raw_fd(descriptor) });
-                    }
-                }
-            }
-            (message.bytes, file)
+            let descriptors = message.cmsgs()?.flat_map(|part| {
+                let ControlMessageOwned::ScmRights(descriptors) = part else { return Vec::new() };
+                descriptors
+            });
+            // SAFETY: the kernel has just made them, for this message alone.
+            let files = descriptors.map(|descriptor| unsafe { File::from_raw_fd(descriptor) });
+            (message.bytes, files.last())
         };
         match (file, name.get(..length)) {
             (_, Some([])) => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -141,8 +141,7 @@ pub struct HttpReport {
 pub struct SecretsReport {
     /// Libraries that are probed.
     pub libraries: Vec<String>,
-    /// Whether libraries of servers and containers that come later are found wherever they are; otherwise only in the
-    /// directories of the system.
+    /// Whether libraries that come later are found wherever they are; otherwise only in the directories of the system.
     #[serde(default)]
     pub finds_later: bool,
     /// Secrets that the probe handed on.
