@@ -20,9 +20,17 @@ use crate::{atomic, count, maps};
 /// The client has paid before, whether its site has room or not. The weight of a client in its site is thus never more
 /// than its own limits: if a refused packet were free, one client at full speed could leave its neighbours nothing.
 #[inline(always)]
-pub(crate) fn charge(client: ClientKey, scope: u16, settings: &Settings, load: &Load, now: u64) -> Reason {
+pub(crate) fn charge<const LAYER3: bool>(
+    client: ClientKey,
+    scope: u16,
+    settings: &Settings,
+    load: &Load,
+    now: u64,
+) -> Reason {
     const OVER: u32 = Reason::SiteRate as u32;
-    if times(client, settings) == 0 {
+    // Without link headers, the function asks: what is kept for it here would be eight bytes of stack more than Linux 6.1
+    // has left for that program.
+    if !LAYER3 && times(client, settings) == 0 {
         return Reason::None;
     }
     match charge_site(client.hi, client.lo, scope, load.packed(), now) {
@@ -56,6 +64,9 @@ fn has_room(client: ClientKey, scope: u16, load: u64, now: u64) -> Option<bool> 
     // SAFETY: array entries live as long as the program.
     let limits = maps::SCOPES.get_ptr(scope as u32).map(|limits| unsafe { &*limits })?;
     let times = times(client, settings);
+    if times == 0 {
+        return None;
+    }
     let [packets, bits, connections, requests] = &limits.quotas;
     let costs = [
         packets.part(1, times),

@@ -237,7 +237,7 @@ fn limited<const LAYER3: bool>(client: Client, policy: &Policy, frame: &Frame<'_
     if reason != Reason::None {
         return reason;
     }
-    site::charge(frame.key, policy.scope, frame.settings, &frame.load, frame.now.ns)
+    site::charge::<LAYER3>(frame.key, policy.scope, frame.settings, &frame.load, frame.now.ns)
 }
 
 /// Notifies user space of a client over a limit.

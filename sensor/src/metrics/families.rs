@@ -123,7 +123,7 @@ families! {
     SYN_COOKIES_ACCEPTED: COUNTER "sensor_syn_cookies_accepted_total";
     /// Sources not admitted to the client table, by cause.
     CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";
-    /// Packets not charged to their site (IPv6 /48, IPv4 /24) because other sites were using its places.
+    /// Packets not charged to their site: others had its places.
     SITES_UNCOUNTED: COUNTER "sensor_site_packets_uncounted_total";
     /// Over-limit notices lost.
     NOTICES_LOST: COUNTER "sensor_notices_lost_total";

@@ -12,7 +12,7 @@ use crate::metrics::detection::{
 use crate::metrics::families::{
     BLOCKS_ACTIVE, BUILD_INFO, CLIENTS_DISPLACED, CLIENTS_EVICTED, CLIENTS_MAX, CLIENTS_PROVEN,
     CLIENTS_REFUSED, CLIENTS_TRACKED, Family, KERNEL_MEMORY, LAST_RELOAD, NOTICES_LOST, RELOAD_SUCCESS,
-    STATE_WRITE_ERRORS, SYN_COOKIES_ACCEPTED, UNPARSED,
+    SITES_UNCOUNTED, STATE_WRITE_ERRORS, SYN_COOKIES_ACCEPTED, UNPARSED,
 };
 use crate::metrics::fleet;
 use crate::metrics::http::{
@@ -219,6 +219,7 @@ fn tables() -> Row {
                     (&CLIENTS_EVICTED, "idle clients"),
                     (&CLIENTS_DISPLACED, "clients without proof of address"),
                     (&EVICTED, "detectors, incidents, decisions"),
+                    (&SITES_UNCOUNTED, "packets of sites without a budget"),
                 ],
             )
             .width(12)
