@@ -25,9 +25,11 @@ const MAX_LISTENING: usize = 65_536;
 const MAX_FOUND: usize = 64;
 /// Most files remembered as handed over. Beyond that, some are handed over again.
 const MAX_HANDED: usize = 16_384;
-/// A process that does not listen is looked at so many times, two minutes at one look in two seconds.
+/// A process that does not listen is kept in mind for so many looks, two minutes at one look in two seconds: it is looked at
+/// each time at first, and then every so many times. Reading the descriptors of all is what a look costs.
 const YOUNG: u8 = 60;
-/// And again, with all others, every so many looks: five minutes.
+const EACH_TIME: u8 = 8;
+/// All are looked at once more every so many looks: five minutes.
 const ALL_AGAIN: u32 = 150;
 
 /// A file that may hold a TLS library.
@@ -54,7 +56,7 @@ impl Lookout {
     /// this process may not look at is left out, and so is this process.
     pub fn look(&mut self) -> Vec<Found> {
         if self.looks.checked_rem(ALL_AGAIN) == Some(0) {
-            self.known.clear();
+            self.known.values_mut().for_each(|looks| *looks = YOUNG.saturating_sub(1));
         }
         self.looks = self.looks.wrapping_add(1);
         let processes = processes();
@@ -66,7 +68,8 @@ impl Lookout {
                 continue;
             }
             *looks = looks.saturating_add(1);
-            if !listening.has_socket_of(pid) {
+            let is_due = *looks <= EACH_TIME || *looks == YOUNG || looks.checked_rem(EACH_TIME) == Some(0);
+            if !is_due || !listening.has_socket_of(pid) {
                 continue;
             }
             *looks = YOUNG;
