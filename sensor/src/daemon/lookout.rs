@@ -120,9 +120,14 @@ impl Lookout {
 /// The child's work.
 fn work(channel: &Channel, user: Option<&User>) -> Result<()> {
     confine_helper(user)?;
+    serve(channel);
+    Ok(())
+}
+
+/// Until this daemon is gone.
+fn serve(channel: &Channel) {
     let mut look = Look::default();
     channel.serve(|| look.look());
-    Ok(())
 }
 
 /// The unit's: one daemon after the other.
@@ -136,9 +141,7 @@ pub fn look_out(place: &Path) -> Result<()> {
     supervisor::ready();
     confine_helper(None)?;
     loop {
-        let channel = door.wait()?;
-        let mut look = Look::default();
-        channel.serve(|| look.look());
+        serve(&door.wait()?);
     }
 }
 

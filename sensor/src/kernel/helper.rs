@@ -1,8 +1,8 @@
 //! A process of its own for what takes a privilege that the daemon does not keep: starting it, and the files that it hands
 //! over. They go through a socket that keeps messages apart (`SOCK_SEQPACKET`).
 //!
-//! The daemon sends one byte: look. The helper answers with any number of messages of a name and an open file, and ends with an
-//! empty name. Nothing else is ever sent, so a daemon in somebody else's hands can ask for nothing else.
+//! The daemon sends one byte: look. The helper answers with any number of messages of a name and an open file, and ends with a
+//! zero byte. Nothing else is ever sent, so a daemon in somebody else's hands can ask for nothing else.
 #![expect(unsafe_code, reason = "starting a process, and taking over descriptors that the kernel made")]
 
 use std::ffi::OsStr;
@@ -231,10 +231,7 @@ mod tests {
             let Answer::File(mut found) = answer(&daemon).unwrap() else { panic!("no file") };
             let mut text = String::new();
             found.file.read_to_string(&mut text).unwrap();
-            assert_eq!(
-                (found.path, text.as_str()),
-                (path.clone(), if text.is_empty() { "" } else { "its bytes" })
-            );
+            assert_eq!((found.path, text.as_str()), (path.clone(), "its bytes"));
             assert!(matches!(answer(&daemon).unwrap(), Answer::End));
         }
         drop(daemon);

@@ -1,7 +1,7 @@
 //! TLS libraries on this host, and the offset for a probe in each.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -91,10 +91,17 @@ pub fn program_directories() -> Vec<PathBuf> {
     places.filter(|directory| directory.is_dir()).map(PathBuf::from).collect()
 }
 
-/// Files whose symbols were read, with or without the function: device, inode, and the time of their last change in seconds
-/// and nanoseconds.
+/// What tells a file from others and from what it was before: device, inode, and the time of its last change in seconds and
+/// nanoseconds.
+pub(super) type FileVersion = (u64, u64, i64, i64);
+
+pub(super) fn version_of(about: &Metadata) -> FileVersion {
+    (about.dev(), about.ino(), about.ctime(), about.ctime_nsec())
+}
+
+/// Files whose symbols were read, with or without the function.
 #[derive(Debug, Default)]
-pub struct Inspected(HashSet<(u64, u64, i64, i64)>);
+pub struct Inspected(HashSet<FileVersion>);
 
 /// Libraries and programs in the directories of the system, which servers that start later will use. Files that were inspected
 /// and have not changed since are not read again.
@@ -108,10 +115,7 @@ pub fn of_system(inspected: &mut Inspected) -> Vec<(Library, File)> {
 fn unique(paths: impl Iterator<Item = PathBuf>, inspected: &mut Inspected) -> Vec<(Library, File)> {
     // Opened only if it is new: every two seconds, none is.
     let is_new = |inspected: &Inspected, path: &Path| {
-        fs::metadata(path).is_ok_and(|about| {
-            about.is_file()
-                && !inspected.0.contains(&(about.dev(), about.ino(), about.ctime(), about.ctime_nsec()))
-        })
+        fs::metadata(path).is_ok_and(|about| about.is_file() && !inspected.0.contains(&version_of(&about)))
     };
     let look = |path: PathBuf| {
         let file = is_new(inspected, &path).then(|| File::open(&path).ok()).flatten()?;
@@ -136,10 +140,9 @@ fn inspect(path: PathBuf, file: File, inspected: &mut Inspected) -> Option<(Libr
     if inspected.0.len() >= MAX_INSPECTED {
         inspected.0.clear();
     }
-    let id = (about.dev(), about.ino());
-    let is_new = inspected.0.insert((id.0, id.1, about.ctime(), about.ctime_nsec()));
+    let is_new = inspected.0.insert(version_of(&about));
     let (hook, offset) = is_new.then(|| probe_place(&file).unwrap_or_default()).flatten()?;
-    Some((Library { path, file: id, hook, offset }, file))
+    Some((Library { path, file: (about.dev(), about.ino()), hook, offset }, file))
 }
 
 /// Where the probe goes in a file; none where it has no such function.

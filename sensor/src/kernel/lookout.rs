@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 
-use super::library::is_name_of_library;
+use super::library::{FileVersion, is_name_of_library, version_of};
 
 /// Most descriptors of a process looked at: a server's listening sockets are among its first.
 const MAX_DESCRIPTORS: usize = 4_096;
@@ -46,9 +46,8 @@ pub struct Found {
 pub struct Lookout {
     looks: u32,
     /// How often each process was looked at.
-    known: HashMap<i32, u8>,
-    /// Device, inode, and the time of the last change in seconds and nanoseconds.
-    handed: HashSet<(u64, u64, i64, i64)>,
+    known: HashMap<u32, u8>,
+    handed: HashSet<FileVersion>,
 }
 
 impl Lookout {
@@ -85,18 +84,16 @@ impl Lookout {
         if self.handed.len() >= MAX_HANDED {
             self.handed.clear();
         }
-        let about = file.metadata();
-        about.is_ok_and(|about| {
-            self.handed.insert((about.dev(), about.ino(), about.ctime(), about.ctime_nsec()))
-        })
+        file.metadata().is_ok_and(|about| self.handed.insert(version_of(&about)))
     }
 }
 
-fn processes() -> BTreeSet<i32> {
-    let own = i32::try_from(std::process::id()).ok();
+/// All processes but this one.
+pub(super) fn processes() -> BTreeSet<u32> {
+    let own = std::process::id();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    numbers.filter(|pid| Some(*pid) != own).collect()
+    numbers.filter(|pid| *pid != own).collect()
 }
 
 /// Inodes of listening sockets, by network namespace; read when first asked for.
@@ -105,7 +102,7 @@ struct Listening(HashMap<u64, HashSet<u64>>);
 
 impl Listening {
     /// Whether a process holds one.
-    fn has_socket_of(&mut self, pid: i32) -> bool {
+    fn has_socket_of(&mut self, pid: u32) -> bool {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         let sockets = descriptors.take(MAX_DESCRIPTORS).filter_map(|entry| {
             let target = fs::read_link(entry.path()).ok()?;
@@ -128,7 +125,7 @@ impl Listening {
 
 /// Those in the namespace of a process. The kernel lists them before all other sockets (proc(5), `/proc/net/tcp`), so
 /// that the rest need not be read.
-fn listening_sockets(pid: i32) -> HashSet<u64> {
+fn listening_sockets(pid: u32) -> HashSet<u64> {
     let of = |table: &str| {
         let lines = File::open(format!("/proc/{pid}/net/{table}")).map(BufReader::new);
         let rows = lines.into_iter().flat_map(|lines| lines.lines().map_while(Result::ok).skip(1));
@@ -146,7 +143,7 @@ fn listening_socket(row: &str) -> Option<u64> {
 }
 
 /// The library that a process has mapped; if it has none, its program, which the library may be linked into.
-fn mapped(pid: i32) -> Option<Found> {
+fn mapped(pid: u32) -> Option<Found> {
     let mut bytes = Vec::new();
     File::open(format!("/proc/{pid}/maps")).ok()?.take(MAX_MAPPINGS).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes);
@@ -181,14 +178,17 @@ mod tests {
 
     #[test]
     fn who_listens_is_a_server() {
-        let own = i32::try_from(std::process::id()).unwrap();
+        let own = std::process::id();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert!(Listening::default().has_socket_of(own));
         let program = mapped(own).unwrap();
         let (found, this) = (program.file.metadata().unwrap(), fs::metadata("/proc/self/exe").unwrap());
         assert!(program.path.starts_with(format!("/proc/{own}")) && found.ino() == this.ino(), "{program:?}");
-        assert!(!Listening::default().has_socket_of(-1) && mapped(-1).is_none(), "there is no such process");
+        assert!(
+            !Listening::default().has_socket_of(u32::MAX) && mapped(u32::MAX).is_none(),
+            "there is no such process"
+        );
         assert!(!program.publishes_containers());
     }
 

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::bpf;
+use super::{bpf, lookout};
 
 /// Maximum descriptors examined over all processes; more would take too long for somebody who waits.
 const MAX_DESCRIPTORS: usize = 500_000;
@@ -50,12 +50,9 @@ pub fn program_owner(id: u32) -> Owner {
 }
 
 fn processes(id: u32) -> Vec<(u32, String)> {
-    let own = std::process::id();
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let mut left = MAX_DESCRIPTORS;
     let mut found = Vec::new();
-    for number in numbers.filter(|number| *number != own) {
+    for number in lookout::processes() {
         let directory = Path::new("/proc").join(number.to_string());
         let descriptors = fs::read_dir(directory.join("fdinfo")).into_iter().flatten().flatten();
         // Only descriptors that are not files have such information, and few processes hold any of BPF's.
