@@ -17,6 +17,7 @@ use super::access_logs::Lines;
 use super::burst::burst;
 use super::config::Config;
 use super::deciding::Signals;
+use super::fleet::Joint;
 use super::instructing::instruct;
 use super::keeping::{Keeper, Kept};
 use super::learned::{self, BASELINES, Baselines, ROUTES};
@@ -30,7 +31,7 @@ use super::units::{self, UnitNames};
 use super::watcher::Watcher;
 use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
-use crate::detect::{CountryOf, Detectors, Learning};
+use crate::detect::{self, CountryOf, Detectors, Learning};
 use crate::event::Served;
 use crate::identity::Key;
 use crate::kernel::{self, Mirror, SegmentRings, never_preempt};
@@ -91,21 +92,17 @@ impl Sensing {
         config: &Config,
         key: &Key,
         (mirror, rings, secrets): (Mirror, SegmentRings, Secrets),
-        (signals, countries): (Signals, CountryOf),
+        (signals, countries, joint): (Signals, CountryOf, Option<Joint>),
         log: Option<File>,
     ) -> anyhow::Result<Self> {
         let Config { sense: config, detect, paths, interfaces, access_logs, .. } = config;
         let mut routes = StateFile::open(&paths.state_dir, ROUTES)?;
         let mut baselines = Baselines::open(&paths.state_dir, BASELINES)?;
-        let mut detectors = Detectors::in_countries(detect, countries);
         let now = clock::now();
-        let (learned, damage) = baselines.recall(now);
-        let mut damages = Vec::from_iter(damage);
-        if let Some(unread) = detectors.restore(&learned) {
-            damages.push(baselines.set_aside(unread, "the rest of it is in force", now));
-        }
+        let (detectors, mut damages) = restored(&mut baselines, (detect, countries), joint.as_ref(), now);
         let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
+        pipeline.identifier_mut().set_fleet(joint.map(|joint| joint.keys));
         pipeline.expect_secrets(secrets.is_any());
         pipeline
             .identifier_mut()
@@ -171,6 +168,25 @@ impl Sensing {
     pub(super) fn routes(&self) -> Arc<RouteTable> {
         self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Detectors that know what earlier ones had learned, and other hosts.
+fn restored(
+    baselines: &mut Baselines,
+    (config, countries): (&detect::Config, CountryOf),
+    joint: Option<&Joint>,
+    now: Timestamp,
+) -> (Detectors, Vec<Damage>) {
+    let mut detectors = Detectors::in_countries(config, countries);
+    if let Some(joint) = joint {
+        detectors.join(&joint.shared);
+    }
+    let (learned, damage) = baselines.recall(now);
+    let mut damages = Vec::from_iter(damage);
+    if let Some(unread) = detectors.restore(&learned) {
+        damages.push(baselines.set_aside(unread, "the rest of it is in force", now));
+    }
+    (detectors, damages)
 }
 
 impl Drop for Sensing {

@@ -68,7 +68,7 @@ fn everything() -> Snapshot {
         capacities: Some(Capacities::default()),
         webhook: Some(DeliveryStats::default()),
         syslog: Some(DeliveryStats::default()),
-        fleet: Some(FleetStats::default()),
+        fleet: Some(FleetStats { evidence: Some(Default::default()), ..FleetStats::default() }),
         web: Some(WebStats::default()),
         access_logs: vec![AccessLogStats { path: PATH.to_owned(), ..AccessLogStats::default() }],
         detection: Some(Detection {

@@ -1,0 +1,301 @@
+//! What one host saw of login routes within a slot of time, and its form in a record.
+//!
+//! ```text
+//! slot    count of routes (2), routes
+//! route   id (8) | successes (4) | last success (8, ms since 1970) | control tried, failed (4, 4)
+//!         whole: tally, passwords: sketch | count of groups (2), groups
+//! group   id (8) | tally
+//! tally   attempts (4) | failures (4) | sketches: failed clients, passed clients, accounts
+//! sketch  count (2), registers (2 each)
+//! ```
+//!
+//! Integers are big-endian. Names, addresses and passwords are in it as registers of keyed hashes only, routes and traits
+//! as keyed hashes.
+
+use std::collections::BTreeMap;
+
+use super::sketch::Sketch;
+
+/// Routes of a slot: as many as a host remembers.
+const ROUTES: usize = 64;
+/// Groups that a host counts within a slot, on all routes.
+const GROUPS: usize = 1_024;
+/// Groups of a route that go out: those with most attempts. Of equally many those with the smallest identifiers, which are
+/// the same on all hosts. The choice depends on no outcome, so what is left out biases no share of failures.
+const SAID: usize = 32;
+/// Longest slot in a record. A host with 250 different clients in a slot, all of one program, takes about 4 KiB.
+pub const MAX_SLOT: usize = 16_384;
+
+/// Attempts of strangers: those of a route, or those that share a trait.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) attempts: u32,
+    pub(crate) failures: u32,
+    /// Clients whose trial failed or succeeded. A trial is the first attempt of a client within an hour.
+    pub(crate) failed: Sketch,
+    pub(crate) passed: Sketch,
+    /// Accounts that they failed on.
+    pub(crate) accounts: Sketch,
+}
+
+/// A stranger's attempt, hashed.
+#[derive(Clone, Copy)]
+pub(crate) struct Hashed {
+    pub(crate) client: u64,
+    pub(crate) account: u64,
+    pub(crate) password: u64,
+    pub(crate) failed: bool,
+    pub(crate) is_trial: bool,
+}
+
+impl Tally {
+    fn count(&mut self, attempt: &Hashed) {
+        self.attempts = self.attempts.saturating_add(1);
+        if attempt.failed {
+            self.failures = self.failures.saturating_add(1);
+            self.accounts.insert(attempt.account);
+        }
+        if attempt.is_trial {
+            let trials = if attempt.failed { &mut self.failed } else { &mut self.passed };
+            trials.insert(attempt.client);
+        }
+    }
+
+    fn write(&self, into: &mut Vec<u8>) {
+        into.extend(self.attempts.to_be_bytes());
+        into.extend(self.failures.to_be_bytes());
+        for sketch in [&self.failed, &self.passed, &self.accounts] {
+            sketch.write(into);
+        }
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            attempts: u32::from_be_bytes(take(from)?),
+            failures: u32::from_be_bytes(take(from)?),
+            failed: Sketch::read(from)?,
+            passed: Sketch::read(from)?,
+            accounts: Sketch::read(from)?,
+        })
+    }
+}
+
+/// A login route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OfRoute {
+    /// Of anybody.
+    pub(crate) successes: u32,
+    /// Milliseconds since 1970; 0 if there was none.
+    pub(crate) last_success: u64,
+    /// The control group: attempts on accounts from where they were logged in to before, once a minute for a client.
+    pub(crate) control: (u32, u32),
+    pub(crate) whole: Tally,
+    pub(crate) passwords: Sketch,
+    pub(crate) groups: BTreeMap<u64, Tally>,
+}
+
+/// A slot. Routes and groups by keyed hashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slot {
+    routes: BTreeMap<u64, OfRoute>,
+    groups: usize,
+    /// Attempts that were not counted for a route or a group, as there was no room.
+    uncounted: u64,
+}
+
+impl Slot {
+    /// The counts of a route, if there is room for it.
+    pub(crate) fn route(&mut self, id: u64) -> Option<&mut OfRoute> {
+        if self.routes.len() >= ROUTES && !self.routes.contains_key(&id) {
+            self.uncounted = self.uncounted.saturating_add(1);
+            return None;
+        }
+        Some(self.routes.entry(id).or_default())
+    }
+
+    /// The counts of a route, if there are any.
+    pub(crate) fn find(&self, id: u64) -> Option<&OfRoute> {
+        self.routes.get(&id)
+    }
+
+    /// Attempts that were not counted for a route or a group, as there was no room.
+    pub(crate) const fn uncounted(&self) -> u64 {
+        self.uncounted
+    }
+
+    /// Counts a stranger's attempt.
+    pub(crate) fn count(&mut self, route: u64, traits: [u64; 2], attempt: &Hashed) {
+        let mut groups = self.groups;
+        let Some(of_route) = self.route(route) else { return };
+        of_route.whole.count(attempt);
+        if attempt.failed && attempt.password != 0 {
+            of_route.passwords.insert(attempt.password);
+        }
+        let mut left_out = 0_u64;
+        for id in traits {
+            if !of_route.groups.contains_key(&id) {
+                if groups >= GROUPS {
+                    left_out = left_out.saturating_add(1);
+                    continue;
+                }
+                groups = groups.saturating_add(1);
+            }
+            of_route.groups.entry(id).or_default().count(attempt);
+        }
+        self.groups = groups;
+        self.uncounted = self.uncounted.saturating_add(left_out);
+    }
+
+    /// For a record, at most [`MAX_SLOT`] bytes; what does not fit is left out.
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let mut routes: Vec<_> = self.routes.iter().collect();
+        routes.sort_by_key(|(id, route)| (std::cmp::Reverse(route.whole.attempts), **id));
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        let mut left = MAX_SLOT.saturating_sub(2);
+        for (id, route) in routes {
+            let Some(part) = route.write(*id, left) else { break };
+            left = left.saturating_sub(part.len());
+            parts.push(part);
+        }
+        let mut bytes = u16::try_from(parts.len()).unwrap_or(0).to_be_bytes().to_vec();
+        parts.iter().for_each(|part| bytes.extend(part));
+        bytes
+    }
+
+    /// Reads what [`Self::write`] wrote; none if it is something else.
+    pub(crate) fn read(mut bytes: &[u8]) -> Option<Self> {
+        let mut slot = Self::default();
+        if bytes.len() > MAX_SLOT {
+            return None;
+        }
+        for _ in 0..u16::from_be_bytes(take(&mut bytes)?) {
+            let (id, route) = OfRoute::read(&mut bytes)?;
+            slot.groups = slot.groups.saturating_add(route.groups.len());
+            if slot.routes.insert(id, route).is_some() || slot.routes.len() > ROUTES || slot.groups > GROUPS {
+                return None;
+            }
+        }
+        bytes.is_empty().then_some(slot)
+    }
+}
+
+impl OfRoute {
+    /// Groups, and how many of their attempts failed.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.groups.iter().map(|(id, tally)| (*id, tally.failures))
+    }
+
+    /// With as many groups as fit into so many bytes; none if not even the route does.
+    fn write(&self, id: u64, most: usize) -> Option<Vec<u8>> {
+        let mut bytes = id.to_be_bytes().to_vec();
+        bytes.extend(self.successes.to_be_bytes());
+        bytes.extend(self.last_success.to_be_bytes());
+        bytes.extend(self.control.0.to_be_bytes());
+        bytes.extend(self.control.1.to_be_bytes());
+        self.whole.write(&mut bytes);
+        self.passwords.write(&mut bytes);
+        let left = most.checked_sub(bytes.len().saturating_add(2))?;
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_by_key(|(id, tally)| (std::cmp::Reverse(tally.attempts), **id));
+        let (mut written, mut count) = (Vec::new(), 0_u16);
+        for (id, tally) in groups.into_iter().take(SAID) {
+            let mut group = id.to_be_bytes().to_vec();
+            tally.write(&mut group);
+            if written.len().saturating_add(group.len()) > left {
+                break;
+            }
+            written.extend(group);
+            count = count.saturating_add(1);
+        }
+        bytes.extend(count.to_be_bytes());
+        bytes.extend(written);
+        Some(bytes)
+    }
+
+    fn read(from: &mut &[u8]) -> Option<(u64, Self)> {
+        let id = u64::from_be_bytes(take(from)?);
+        let mut route = Self {
+            successes: u32::from_be_bytes(take(from)?),
+            last_success: u64::from_be_bytes(take(from)?),
+            control: (u32::from_be_bytes(take(from)?), u32::from_be_bytes(take(from)?)),
+            whole: Tally::read(from)?,
+            passwords: Sketch::read(from)?,
+            groups: BTreeMap::new(),
+        };
+        for _ in 0..u16::from_be_bytes(take(from)?) {
+            let id = u64::from_be_bytes(take(from)?);
+            if route.groups.insert(id, Tally::read(from)?).is_some() {
+                return None;
+            }
+        }
+        Some((id, route))
+    }
+}
+
+/// The first bytes of a record.
+fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, rest) = from.split_first_chunk::<N>()?;
+    *from = rest;
+    Some(*head)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hashed(number: u64) -> Hashed {
+        let hash = |what: u64| crate::detect::window::hash_of((what, number));
+        Hashed {
+            client: hash(1),
+            account: hash(2),
+            password: hash(3),
+            failed: !number.is_multiple_of(3),
+            is_trial: !number.is_multiple_of(5),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_slot_is_read_back(
+            attempts in prop::collection::vec((0_u64..4, 0_u64..20, 0_u64..400), 0..300),
+            cut: prop::sample::Index,
+        ) {
+            let mut slot = Slot::default();
+            for (route, what, number) in attempts {
+                slot.count(route, [what, what + 100], &hashed(number));
+                slot.route(route).unwrap().control.0 += 1;
+            }
+            let bytes = slot.write();
+            let read = Slot::read(&bytes).unwrap();
+            prop_assert_eq!(&read.write(), &bytes);
+            for (id, route) in &read.routes {
+                let own = &slot.routes[id];
+                prop_assert_eq!((&route.whole, &route.passwords), (&own.whole, &own.passwords));
+                prop_assert!(route.groups.iter().all(|(id, tally)| own.groups[id] == *tally));
+            }
+            prop_assert!(!bytes.is_empty() && bytes.len() <= MAX_SLOT);
+            prop_assert!(Slot::read(&bytes[..cut.index(bytes.len())]).is_none());
+        }
+
+        #[test]
+        fn any_bytes_are_a_slot_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Some(slot) = Slot::read(&bytes) {
+                prop_assert!(slot.routes.len() <= ROUTES);
+            }
+        }
+    }
+
+    #[test]
+    fn however_much_a_host_sees_its_record_is_bounded_and_the_largest_groups_are_in_it() {
+        let mut slot = Slot::default();
+        for number in 0..20_000 {
+            slot.count(number % 100, [7, 1_000 + number], &hashed(number));
+        }
+        assert!(slot.uncounted > 0, "{}", slot.groups);
+        let read = Slot::read(&slot.write()).unwrap();
+        assert!(!read.routes.is_empty() && read.routes.values().all(|route| route.groups.len() <= SAID));
+        assert!(read.routes.values().next().unwrap().groups.contains_key(&7));
+    }
+}
