@@ -17,7 +17,8 @@
 //! * **Offenders** are strangers that failed and share the attack's traits, unless successful clients share them, too;
 //!   then it takes failures on three accounts. Nobody who ever logged in is one.
 //! * **In a fleet** the same test is made on what all hosts saw together (`shared/`); what it finds is like what is found
-//!   here, and each host finds the offenders among its own clients.
+//!   here, and each host finds the offenders among its own clients. What one host finds about a route as a whole is a
+//!   warning only while others saw the same people get in.
 
 mod config;
 mod drought;
@@ -165,11 +166,13 @@ impl Rule {
             return None;
         }
         let known = watch.usual.trials() >= LEARNED;
+        // What this host finds about the route as a whole is only a warning if other hosts saw the same people get in.
+        let is_clear = shares.is_some() || watch.fleet().is_some() || !watch.is_explained();
         let offends = plain && (shares == Some(true) || accounts() >= ACCOUNTS_OF_ONE);
         Some(Case {
             threat: Threat::CredentialStuffing,
             subject: Subject::Route(attempt.route.to_string()),
-            severity: if plain && known { Severity::High } else { Severity::Medium },
+            severity: if plain && known && is_clear { Severity::High } else { Severity::Medium },
             offenders: attempt.offender_if(offends),
             by: attempt.participant(),
         })

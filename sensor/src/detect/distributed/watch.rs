@@ -218,8 +218,13 @@ impl Watch {
     }
 
     /// Whether the fleet found anything.
-    pub(super) const fn is_on_elsewhere(&self) -> bool {
-        self.fleet.is_some()
+    pub(super) fn is_on_elsewhere(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|found| found.whole.is_some() || !found.traits.is_empty())
+    }
+
+    /// Whether strangers who failed here got in on other hosts.
+    pub(super) fn is_explained(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|found| found.is_explained)
     }
 
     fn all_shared(&self) -> impl Iterator<Item = &Shared> {

@@ -12,7 +12,15 @@
 //! out; that is one more chance for each host, and costs the logarithm of their number (the union bound).
 //!
 //! Nothing is found while logins fail for everybody: while the merged control group fails, or no host has a success any
-//! more. For these, too, the host with most of them is left out.
+//! more. For these, too, the host with most of them is left out. The usual share of failures is shifted with the control
+//! group's over the same suffix: hosts together find within seconds what one finds in minutes, and must know a bad day as
+//! soon.
+//!
+//! **A bad day is no attack**, even where few clients are known yet and there is no control group that says so. People
+//! who fail try again and get in, on whichever host; bots do not. So a stranger who failed and then logged in counts as one
+//! who logged in, unless fewer accounts than clients were logged in to: an attacker may have an account of his own, and use
+//! it from everywhere. Failures of the last minute may yet be followed by a success. They count at once only if there are
+//! more strangers than usual, beyond chance: on a bad day those who come are as many as ever.
 
 use super::sketch::{Estimates, Union};
 use super::tally::{OfRoute, Tally};
@@ -84,11 +92,22 @@ const SUCCESSES: f64 = 10.0;
 const SILENCE_MS: f64 = 3_000.0;
 /// Clients of the control group that shift the usual share.
 const CONTROL: u32 = 20;
+/// Slots ago up to which those who failed may still try again: half a minute to a minute.
+const YOUNG: u64 = 1;
+/// Strangers that a slot may have, as a multiple of what is usual: mornings rise. Our own choice.
+const RISE: f64 = 1.5;
+/// Part of a slot by which those who came before are seen again, as they try again.
+const AGAIN: f64 = 0.5;
+/// Standard deviations of a count (Poisson) that are chance: 1 in 1,000.
+const CHANCE: f64 = 3.0;
 
 /// Judges a route.
 pub(crate) struct Judge<'a> {
     seen: &'a Seen<'a>,
-    hypotheses: Hypotheses,
+    /// By slots ago: for suffixes that begin there.
+    hypotheses: Vec<Hypotheses>,
+    /// The part of the current slot that is over.
+    elapsed: f64,
     thresholds: Thresholds,
     is_quiet: bool,
 }
@@ -96,16 +115,20 @@ pub(crate) struct Judge<'a> {
 impl<'a> Judge<'a> {
     /// Of a route, at so many milliseconds since 1970.
     pub(crate) fn of(seen: &'a Seen<'a>, usual: Usual, thresholds: Thresholds, now_ms: u64) -> Self {
-        let (tried, failed) = seen.control(SLOTS);
-        let shift = if tried < CONTROL {
-            0.0
-        } else {
-            odds_shift((failed, tried.saturating_sub(failed)), usual.control)
+        let shift = |ago| {
+            let (tried, failed) = seen.control(ago);
+            let is_enough = tried >= CONTROL;
+            if is_enough { odds_shift((failed, tried.saturating_sub(failed)), usual.control) } else { 0.0 }
         };
-        let hypotheses = distributed::plain(usual.strangers, usual.shift.max(shift));
+        let least = usual.shift.max(shift(SLOTS));
+        let hypotheses = (0..=SLOTS).map(|ago| distributed::plain(usual.strangers, least.max(shift(ago))));
+        let hypotheses = hypotheses.collect();
         let (tried, failed) = seen.control(1);
         let is_quiet = failing(failed, tried) || seen.is_dry(now_ms);
-        Self { seen, hypotheses, thresholds, is_quiet }
+        let slot = milliseconds(SLOT);
+        #[expect(clippy::cast_precision_loss, reason = "less than a slot")]
+        let elapsed = now_ms.checked_rem(slot).unwrap_or(0) as f64 / slot as f64;
+        Self { seen, hypotheses, elapsed, thresholds, is_quiet }
     }
 
     /// Of the route as a whole, if something is found; at lower thresholds if it was before.
@@ -148,6 +171,18 @@ impl<'a> Judge<'a> {
         is_found(&sums, price).then_some(sums)
     }
 
+    /// Whether other hosts saw those who failed on this one log in, so that nothing is left of what it may have found alone.
+    /// One of them is not enough to say so.
+    pub(crate) fn is_explained(&self) -> bool {
+        if self.seen.hosts < ENOUGH_HOSTS {
+            return false;
+        }
+        let counts = self.counts(&|route| Some(&route.whole), None, true);
+        let scores = (0..=self.seen.hosts).filter(|variant| *variant != 1);
+        let most = scores.map(|variant| self.best(&counts, variant).0).fold(0.0, f64::max);
+        most < self.thresholds.evidence / 2.0
+    }
+
     /// The sums without a host, and which of the other hosts speaks most against what they show.
     fn weigh(
         &self,
@@ -155,52 +190,133 @@ impl<'a> Judge<'a> {
         without: Option<usize>,
     ) -> (Sums, Option<usize>) {
         let hosts = self.seen.hosts;
-        let mut unions = [Union::of(hosts), Union::of(hosts), Union::of(hosts)];
+        let (mut clients, mut accounts) = (Union::of(hosts), Union::of(hosts));
         let mut sums = Sums::default();
-        let mut best = vec![0.0_f64; hosts];
         let mut failing = vec![false; hosts];
-        let mut slots = self.seen.slots.iter().filter(|(_, host, _)| Some(*host) != without).peekable();
-        while let Some((ago, host, route)) = slots.next() {
-            if let Some(tally) = of(route) {
-                let sketches = [&tally.failed, &tally.passed, &tally.accounts];
-                unions.iter_mut().zip(sketches).for_each(|(union, sketch)| union.add(*host, sketch));
-                sums.attempts = sums.attempts.saturating_add(tally.attempts);
-                sums.failures = sums.failures.saturating_add(tally.failures);
-                if let Some(fails) = failing.get_mut(*host) {
-                    *fails |= tally.failures > 0;
-                }
-            }
-            if slots.peek().is_some_and(|(next, ..)| next == ago) {
-                continue;
-            }
-            let [failed, passed, _] = &unions;
-            let (failed, passed) = (failed.estimates(), passed.estimates());
-            let score = self.score(failed.all, passed.all);
-            if score > sums.score {
-                (sums.score, sums.slots) = (score, *ago);
-            }
-            for ((best, failed), passed) in best.iter_mut().zip(failed.without).zip(passed.without) {
-                *best = best.max(self.score(failed, passed));
+        for (_, host, route) in self.seen.slots.iter().filter(|(_, host, _)| Some(*host) != without) {
+            let Some(tally) = of(route) else { continue };
+            clients.add(*host, &tally.failed);
+            accounts.add(*host, &tally.accounts);
+            sums.attempts = sums.attempts.saturating_add(tally.attempts);
+            sums.failures = sums.failures.saturating_add(tally.failures);
+            if let Some(fails) = failing.get_mut(*host) {
+                *fails |= tally.failures > 0;
             }
         }
-        let [failed, _, accounts] = unions.map(|union| union.estimates());
+        let counts = self.counts(of, without, false);
+        (sums.score, sums.slots) = self.best(&counts, 0);
+        let best: Vec<f64> = (0..hosts).map(|host| self.best(&counts, host.saturating_add(1)).0).collect();
         let others = move || (1..hosts).filter(move |host| Some(*host) != without);
-        let at = |of: &[f64], host: usize| of.get(host).copied().unwrap_or(0.0);
         sums.least = others().map(|host| at(&best, host)).fold(sums.score, f64::min);
-        sums.clients = rounded(failed.all);
-        sums.accounts = rounded(accounts.all);
-        let Estimates { all, without: accounts } = accounts;
+        sums.clients = rounded(clients.estimates().all);
+        let Estimates { all, without: accounts } = accounts.estimates();
+        sums.accounts = rounded(all);
         sums.least_accounts = rounded(others().map(|host| at(&accounts, host)).fold(all, f64::min));
         sums.hosts = u32::try_from(failing.iter().filter(|fails| **fails).count()).unwrap_or(u32::MAX);
         let against = others().max_by(|one, other| at(&best, *one).total_cmp(&at(&best, *other)));
         (sums, against)
     }
 
+    /// The counts of each suffix, by slots ago; of those who failed on this host and of its strangers, if only they matter.
+    fn counts(
+        &self,
+        of: &impl Fn(&'a OfRoute) -> Option<&'a Tally>,
+        without: Option<usize>,
+        is_own: bool,
+    ) -> Vec<(u64, Counts)> {
+        let hosts = self.seen.hosts;
+        let [mut failed, mut inside, mut entered, mut both] = [(); 4].map(|()| Union::of(hosts));
+        let [mut passed, mut strangers] = [(); 2].map(|()| Union::of(hosts));
+        let mut counts = Vec::new();
+        let mut slots = self.seen.slots.iter().filter(|(_, host, _)| Some(*host) != without).peekable();
+        while let Some((ago, host, route)) = slots.next() {
+            if let Some(tally) = of(route) {
+                for got_in in [&tally.passed, &route.known] {
+                    inside.add(*host, got_in);
+                    both.add(*host, got_in);
+                }
+                entered.add(*host, &tally.entered);
+                entered.add(*host, &route.known_accounts);
+                if !is_own || *host == 0 {
+                    failed.add(*host, &tally.failed);
+                    both.add(*host, &tally.failed);
+                    passed.add(*host, &tally.passed);
+                    strangers.add(*host, &tally.failed);
+                    strangers.add(*host, &tally.passed);
+                }
+            }
+            if slots.peek().is_some_and(|(next, ..)| next == ago) {
+                continue;
+            }
+            let [failed, inside, entered, both] = [&failed, &inside, &entered, &both].map(variants);
+            let failing = both.into_iter().zip(inside).zip(entered).zip(failed);
+            // Whatever else, no more fail than failed.
+            let failing = failing.map(|(((both, inside), entered), failed)| {
+                (both - inside.min(entered)).clamp(0.0, failed.max(0.0))
+            });
+            let (passed, strangers) = (variants(&passed), variants(&strangers));
+            counts.push((*ago, Counts { failing: failing.collect(), passed, strangers }));
+        }
+        counts
+    }
+
+    /// The best score of all suffixes, and where that begins.
+    fn best(&self, counts: &[(u64, Counts)], variant: usize) -> (f64, u64) {
+        let young = counts.iter().rev().find(|(ago, _)| *ago <= YOUNG);
+        let young = young.map_or((0.0, 0.0), |(_, counts)| counts.of(variant));
+        let all = counts.last().map_or(0.0, |(_, counts)| at(&counts.strangers, variant));
+        let oldest = self.seen.slots.last().map_or(0, |(ago, ..)| *ago);
+        #[expect(clippy::cast_precision_loss, reason = "slots are few")]
+        let usual = (all - young.1).max(0.0) / oldest.saturating_sub(YOUNG).max(1) as f64;
+        let mut best = (0.0, 0);
+        for (ago, counts) in counts {
+            #[expect(clippy::cast_precision_loss, reason = "slots are few")]
+            let slots = (*ago).min(YOUNG) as f64 + self.elapsed + AGAIN;
+            let usual = usual * slots * RISE;
+            let (failing, strangers) = if *ago <= YOUNG { counts.of(variant) } else { young };
+            let is_more = strangers > usual + CHANCE * usual.sqrt();
+            let may_get_in = if is_more { 0.0 } else { failing };
+            let failing = (at(&counts.failing, variant) - may_get_in).max(0.0);
+            let score = self.score(*ago, failing, at(&counts.passed, variant));
+            if score > best.0 {
+                best = (score, *ago);
+            }
+        }
+        best
+    }
+
     /// The log likelihood ratio of so many failed and passed trials.
-    fn score(&self, failed: f64, passed: f64) -> f64 {
-        let score = failed * self.hypotheses.step(true) + passed * self.hypotheses.step(false);
+    fn score(&self, ago: u64, failed: f64, passed: f64) -> f64 {
+        let place = usize::try_from(ago).unwrap_or(usize::MAX);
+        let Some(hypotheses) = self.hypotheses.get(place) else { return 0.0 };
+        let score = failed * hypotheses.step(true) + passed * hypotheses.step(false);
         score.clamp(0.0, self.thresholds.evidence * 2.0)
     }
+}
+
+/// Counts of a suffix: of all hosts, and then without each of them.
+struct Counts {
+    /// Strangers that failed and did not get in anywhere.
+    failing: Vec<f64>,
+    /// Strangers that got in.
+    passed: Vec<f64>,
+    /// All of them.
+    strangers: Vec<f64>,
+}
+
+impl Counts {
+    fn of(&self, variant: usize) -> (f64, f64) {
+        (at(&self.failing, variant), at(&self.strangers, variant))
+    }
+}
+
+fn variants(union: &Union) -> Vec<f64> {
+    let Estimates { all, without } = union.estimates();
+    std::iter::once(all).chain(without).collect()
+}
+
+fn at(of: &[f64], place: usize) -> f64 {
+    of.get(place).copied().unwrap_or(0.0)
 }
 
 impl Seen<'_> {

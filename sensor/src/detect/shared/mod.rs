@@ -96,13 +96,15 @@ pub struct Told {
     pub usual: Usual,
 }
 
-/// What all hosts together make of a route on which something is found.
+/// What all hosts together make of a route.
 #[derive(Clone, Debug, Default)]
 pub struct Attack {
     /// Of the route as a whole.
     pub whole: Option<Sums>,
     /// Traits that the attack's attempts share, among those that this host has seen.
     pub traits: Vec<(Trait, Sums)>,
+    /// Whether strangers who failed on this host got in on others: it is a bad day, not an attack on this host.
+    pub is_explained: bool,
 }
 
 /// What all hosts together make of their routes.
@@ -110,7 +112,7 @@ pub struct Attack {
 pub struct Outlook {
     /// When.
     pub at: Timestamp,
-    /// Routes on which something is found.
+    /// Routes about which there is something to say.
     pub routes: HashMap<Arc<str>, Attack>,
 }
 

@@ -3,9 +3,9 @@
 //! ```text
 //! slot    count of routes (2), routes
 //! route   id (8) | successes (4) | last success (8, ms since 1970) | control tried, failed (4, 4)
-//!         whole: tally, passwords: sketch | count of groups (2), groups
+//!         whole: tally, sketches: passwords, known clients, their accounts | count of groups (2), groups
 //! group   id (8) | tally
-//! tally   attempts (4) | failures (4) | sketches: failed clients, passed clients, accounts
+//! tally   attempts (4) | failures (4) | sketches: failed clients, passed clients, accounts, accounts entered
 //! sketch  count (2), registers (2 each)
 //! ```
 //!
@@ -31,11 +31,14 @@ pub const MAX_SLOT: usize = 16_384;
 pub(crate) struct Tally {
     pub(crate) attempts: u32,
     pub(crate) failures: u32,
-    /// Clients whose trial failed or succeeded. A trial is the first attempt of a client within an hour.
+    /// Clients whose trial failed. A trial is the first attempt of a client within an hour.
     pub(crate) failed: Sketch,
+    /// Clients that got in, at the first attempt or at a later one.
     pub(crate) passed: Sketch,
     /// Accounts that they failed on.
     pub(crate) accounts: Sketch,
+    /// Accounts that they got in to.
+    pub(crate) entered: Sketch,
 }
 
 /// A stranger's attempt, hashed.
@@ -54,17 +57,19 @@ impl Tally {
         if attempt.failed {
             self.failures = self.failures.saturating_add(1);
             self.accounts.insert(attempt.account);
+        } else {
+            self.passed.insert(attempt.client);
+            self.entered.insert(attempt.account);
         }
-        if attempt.is_trial {
-            let trials = if attempt.failed { &mut self.failed } else { &mut self.passed };
-            trials.insert(attempt.client);
+        if attempt.failed && attempt.is_trial {
+            self.failed.insert(attempt.client);
         }
     }
 
     fn write(&self, into: &mut Vec<u8>) {
         into.extend(self.attempts.to_be_bytes());
         into.extend(self.failures.to_be_bytes());
-        for sketch in [&self.failed, &self.passed, &self.accounts] {
+        for sketch in [&self.failed, &self.passed, &self.accounts, &self.entered] {
             sketch.write(into);
         }
     }
@@ -76,6 +81,7 @@ impl Tally {
             failed: Sketch::read(from)?,
             passed: Sketch::read(from)?,
             accounts: Sketch::read(from)?,
+            entered: Sketch::read(from)?,
         })
     }
 }
@@ -91,6 +97,9 @@ pub(crate) struct OfRoute {
     pub(crate) control: (u32, u32),
     pub(crate) whole: Tally,
     pub(crate) passwords: Sketch,
+    /// Clients that are no strangers here and got in, and on which accounts: on another host they may be strangers.
+    pub(crate) known: Sketch,
+    pub(crate) known_accounts: Sketch,
     pub(crate) groups: BTreeMap<u64, Tally>,
 }
 
@@ -121,6 +130,13 @@ impl Slot {
     /// Attempts that were not counted for a route or a group, as there was no room.
     pub(crate) const fn uncounted(&self) -> u64 {
         self.uncounted
+    }
+
+    /// Somebody who is no stranger got in.
+    pub(crate) fn count_known(&mut self, route: u64, client: u64, account: u64) {
+        let Some(of_route) = self.route(route) else { return };
+        of_route.known.insert(client);
+        of_route.known_accounts.insert(account);
     }
 
     /// Counts a stranger's attempt.
@@ -193,7 +209,9 @@ impl OfRoute {
         bytes.extend(self.control.0.to_be_bytes());
         bytes.extend(self.control.1.to_be_bytes());
         self.whole.write(&mut bytes);
-        self.passwords.write(&mut bytes);
+        for sketch in [&self.passwords, &self.known, &self.known_accounts] {
+            sketch.write(&mut bytes);
+        }
         let left = most.checked_sub(bytes.len().saturating_add(2))?;
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|(id, tally)| (std::cmp::Reverse(tally.attempts), **id));
@@ -220,6 +238,8 @@ impl OfRoute {
             control: (u32::from_be_bytes(take(from)?), u32::from_be_bytes(take(from)?)),
             whole: Tally::read(from)?,
             passwords: Sketch::read(from)?,
+            known: Sketch::read(from)?,
+            known_accounts: Sketch::read(from)?,
             groups: BTreeMap::new(),
         };
         for _ in 0..u16::from_be_bytes(take(from)?) {
@@ -266,6 +286,7 @@ mod tests {
             for (route, what, number) in attempts {
                 slot.count(route, [what, what + 100], &hashed(number));
                 slot.route(route).unwrap().control.0 += 1;
+                slot.count_known(route, number, what);
             }
             let bytes = slot.write();
             let read = Slot::read(&bytes).unwrap();
@@ -273,6 +294,7 @@ mod tests {
             for (id, route) in &read.routes {
                 let own = &slot.routes[id];
                 prop_assert_eq!((&route.whole, &route.passwords), (&own.whole, &own.passwords));
+                prop_assert_eq!((&route.known, &route.known_accounts), (&own.known, &own.known_accounts));
                 prop_assert!(route.groups.iter().all(|(id, tally)| own.groups[id] == *tally));
             }
             prop_assert!(!bytes.is_empty() && bytes.len() <= MAX_SLOT);

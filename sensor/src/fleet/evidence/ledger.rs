@@ -107,10 +107,18 @@ impl Ledger {
                 of_route.control.1 = of_route.control.1.saturating_add(u32::from(told.failed));
             }
         }
-        if told.whose == Whose::Known {
+        if told.whose == Whose::Known && told.failed {
             return;
         }
         let client = keys.hash(FleetKind::Client, &bytes_of(told.client));
+        if told.whose == Whose::Known {
+            for ((id, client), account) in route.ids.into_iter().zip(client).zip(told.hashes.account) {
+                if id != 0 {
+                    own.slot.count_known(id, client, if account == 0 { client } else { account });
+                }
+            }
+            return;
+        }
         let [one, other] = told.traits.map(|what| route.ids_of(what, keys, number));
         for key in 0..FLEET_KEYS {
             let of = |hashes: &[u64; FLEET_KEYS]| hashes.get(key).copied().unwrap_or(0);
@@ -223,7 +231,7 @@ impl Ledger {
         let mut outlook = Outlook { at: now, routes: HashMap::new() };
         for (name, route) in &mut routes {
             let found = self.judged(route, now);
-            if found.whole.is_some() || !found.traits.is_empty() {
+            if found.whole.is_some() || !found.traits.is_empty() || found.is_explained {
                 outlook.routes.insert(Arc::clone(name), found);
             }
         }
@@ -242,6 +250,7 @@ impl Ledger {
             }
             let judge = Judge::of(&seen, route.usual, self.thresholds, unix_millis(now));
             found.whole = stronger(found.whole, judge.whole(route.was_on));
+            found.is_explained |= judge.is_explained();
             for (what, id) in route.candidates(&seen, key) {
                 let Some(sums) = judge.group(id, route.were_on.contains(&what), TRAIT_ACCOUNTS) else {
                     continue;

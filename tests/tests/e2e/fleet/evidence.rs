@@ -42,7 +42,11 @@ struct Attack {
 impl Attack {
     /// Hosts with people that log in, at the beginning of a slot.
     fn prepare(evidence: &str) -> Result<Self> {
-        let more = format!("{evidence}\n[http]\nports = [{}]", LoginServer::PORT);
+        // The server's answer alone would not say that a login succeeded: its token has one letter.
+        let more = format!(
+            "{evidence}\n[http]\nports = [{}]\n[login.site]\nroute = \"/login\"\nsuccess_status = [\"200\"]",
+            LoginServer::PORT
+        );
         let fleet = Fleet::new(HOSTS, &plain(), &more)?;
         let mut servers = Vec::new();
         for net in &fleet.nets {

@@ -169,3 +169,63 @@ fn an_attack_that_was_found_is_over_at_half_of_the_evidence() {
     assert!(judge.whole(false).is_none() && judge.whole(true).is_some());
     assert!(judge.group(7, true, 10).is_some() && judge.group(9, true, 10).is_none());
 }
+
+#[test]
+fn people_who_get_in_on_another_host_did_not_fail() {
+    let fails = || attack(0..8, 6);
+    assert!(Scene::of(fails()).found(8).is_some());
+    let elsewhere = fails().map(|(ago, host, number, _)| (ago, (host + 1) % 8, number, false));
+    assert_eq!(Scene::of(fails().chain(elsewhere)).found(8), None);
+    // Where they get in, they may be known.
+    let mut known = Scene::of(fails());
+    for (_, host, number, _) in fails() {
+        let slot = known.0.entry((0, (host + 1) % 8)).or_default();
+        slot.count_known(ROUTE, hash_of((1_u64, number)), hash_of((2_u64, number)));
+    }
+    assert_eq!(known.found(8), None);
+    // An attacker with an account of his own uses it from everywhere.
+    let mut own = Scene::of(fails());
+    for (_, host, number, _) in fails() {
+        let slot = own.0.entry((0, (host + 1) % 8)).or_default();
+        slot.count_known(ROUTE, hash_of((1_u64, number)), 5);
+    }
+    assert!(own.found(8).is_some());
+}
+
+#[test]
+fn as_many_strangers_as_ever_have_a_minute_to_get_in() {
+    let (usual, fails) =
+        (|| everyday(0..8, 100), |ago| attack(0..8, 10).map(move |trial| (ago, trial.1, trial.2, true)));
+    assert_eq!(Scene::of(usual().chain(fails(0))).found(8), None);
+    assert!(Scene::of(usual().chain(fails(2))).found(8).is_some());
+    // More than ever have not.
+    assert!(Scene::of(usual().chain(attack(0..8, 30))).found(8).is_some());
+}
+
+#[test]
+fn a_day_that_became_bad_just_now_is_known_by_its_control_group() {
+    for (failed, is_found) in [(0, true), (2, false)] {
+        let mut scene = Scene::of((0..8).flat_map(|host| {
+            (0..20).map(move |number| (0, host, host as u64 * 1_000 + number, number % 5 < 3))
+        }));
+        for host in 0..8 {
+            scene.route(5, host).control = (60, 6);
+            scene.route(0, host).control = (4, failed);
+        }
+        assert_eq!(scene.found(8).is_some(), is_found, "{failed}");
+    }
+}
+
+#[test]
+fn what_a_host_finds_alone_is_explained_if_several_others_saw_the_same_people_get_in() {
+    let own = || (0..50).map(|number| (0, 0, number, number < 30));
+    let explained =
+        |scene: &Scene, hosts| Judge::of(&scene.seen(hosts), USUAL, THRESHOLDS, NOW).is_explained();
+    assert!(!explained(&Scene::of(own()), 3));
+    let by = |hosts: u64| move |number: u64| (0, 1 + usize::try_from(number % hosts).unwrap(), number, false);
+    assert!(explained(&Scene::of(own().chain((0..30).map(by(2)))), 3));
+    // One that says so alone, or of others, explains nothing.
+    assert!(!explained(&Scene::of(own().chain((0..30).map(by(1)))), 3));
+    assert!(!explained(&Scene::of(own().chain((500..2_000).map(by(2)))), 3));
+    assert!(!explained(&Scene::of(own().chain((0..30).map(by(1)))), 2));
+}
