@@ -120,8 +120,12 @@ impl<'a> Judge<'a> {
             let is_enough = tried >= CONTROL;
             if is_enough { odds_shift((failed, tried.saturating_sub(failed)), usual.control) } else { 0.0 }
         };
-        let least = usual.shift.max(shift(SLOTS));
-        let hypotheses = (0..=SLOTS).map(|ago| distributed::plain(usual.strangers, least.max(shift(ago))));
+        // What shifts a suffix shifts those that contain it.
+        let mut most = usual.shift.max(shift(SLOTS));
+        let hypotheses = (0..=SLOTS).map(|ago| {
+            most = most.max(shift(ago));
+            distributed::plain(usual.strangers, most)
+        });
         let hypotheses = hypotheses.collect();
         let (tried, failed) = seen.control(1);
         let is_quiet = failing(failed, tried) || seen.is_dry(now_ms);
