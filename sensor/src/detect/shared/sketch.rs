@@ -66,17 +66,20 @@ impl Sketch {
 }
 
 /// A register of a union: its value, whose it is, and what it would be without that host.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Register {
     rank: u8,
     host: u16,
     without: u8,
 }
 
-/// The union of several hosts' sketches, and each union that leaves out one of them.
+/// The union of several hosts' sketches, and each union that leaves out one of them. Its sums follow what is added, so
+/// that an estimate costs nothing: there is one for each suffix of the slots.
 pub(crate) struct Union {
     registers: Box<[Register; REGISTERS]>,
-    hosts: usize,
+    all: Sum,
+    /// What the sum has more if a host is left out.
+    without: Vec<Sum>,
 }
 
 /// Estimates of a union.
@@ -91,35 +94,52 @@ pub(crate) struct Estimates {
 impl Union {
     /// An empty one of so many hosts.
     pub(crate) fn of(hosts: usize) -> Self {
-        Self { registers: Box::new([Register::default(); REGISTERS]), hosts }
+        let mut all = Sum::default();
+        (0..REGISTERS).for_each(|_| all.add(0));
+        Self {
+            registers: Box::new([Register::default(); REGISTERS]),
+            all,
+            without: vec![Sum::default(); hosts],
+        }
     }
 
     /// Adds a sketch of a host, which may have several.
     pub(crate) fn add(&mut self, host: usize, sketch: &Sketch) {
         let host = u16::try_from(host).unwrap_or(u16::MAX);
-        for (register, rank) in &sketch.0 {
-            let Some(register) = self.registers.get_mut(usize::from(*register)) else { continue };
-            if register.rank == 0 || register.host == host {
-                (register.rank, register.host) = (register.rank.max(*rank), host);
-            } else if *rank > register.rank {
-                *register = Register { rank: *rank, host, without: register.rank };
+        for (place, rank) in &sketch.0 {
+            let Some(register) = self.registers.get_mut(usize::from(*place)) else { continue };
+            let old = *register;
+            if old.rank == 0 || old.host == host {
+                (register.rank, register.host) = (old.rank.max(*rank), host);
+            } else if *rank > old.rank {
+                *register = Register { rank: *rank, host, without: old.rank };
             } else {
-                register.without = register.without.max(*rank);
+                register.without = old.without.max(*rank);
+            }
+            let new = *register;
+            if new == old {
+                continue;
+            }
+            self.all.take(old.rank);
+            self.all.add(new.rank);
+            if let Some(without) = self.without.get_mut(usize::from(old.host)).filter(|_| old.rank > 0) {
+                without.add(old.rank);
+                without.take(old.without);
+            }
+            if let Some(without) = self.without.get_mut(usize::from(new.host)) {
+                without.take(new.rank);
+                without.add(new.without);
             }
         }
     }
 
     /// The estimated counts.
     pub(crate) fn estimates(&self) -> Estimates {
-        let mut all = Sum::default();
-        self.registers.iter().for_each(|register| all.add(register.rank));
-        let mut without = vec![all; self.hosts];
-        for register in self.registers.iter().filter(|register| register.rank > 0) {
-            if let Some(sum) = without.get_mut(usize::from(register.host)) {
-                sum.replace(register.rank, register.without);
-            }
-        }
-        Estimates { all: all.estimate(), without: without.into_iter().map(Sum::estimate).collect() }
+        let without = self.without.iter().map(|more| {
+            let harmonic = self.all.harmonic + more.harmonic;
+            Sum { harmonic, empty: self.all.empty.saturating_add(more.empty) }.estimate()
+        });
+        Estimates { all: self.all.estimate(), without: without.collect() }
     }
 }
 
@@ -127,18 +147,18 @@ impl Union {
 #[derive(Clone, Copy, Default)]
 struct Sum {
     harmonic: f64,
-    empty: u32,
+    empty: i32,
 }
 
 impl Sum {
     fn add(&mut self, rank: u8) {
         self.harmonic += weight(rank);
-        self.empty = self.empty.saturating_add(u32::from(rank == 0));
+        self.empty = self.empty.saturating_add(i32::from(rank == 0));
     }
 
-    fn replace(&mut self, rank: u8, by: u8) {
-        self.harmonic += weight(by) - weight(rank);
-        self.empty = self.empty.saturating_add(u32::from(by == 0));
+    fn take(&mut self, rank: u8) {
+        self.harmonic -= weight(rank);
+        self.empty = self.empty.saturating_sub(i32::from(rank == 0));
     }
 
     fn estimate(self) -> f64 {
