@@ -39,11 +39,6 @@ impl Host {
         Self { detectors, counter, ledger, key: key(number), said: Vec::new(), ahead: 0 }
     }
 
-    /// What its clock says.
-    fn clock(&self, at: u64) -> Timestamp {
-        millis(at + self.ahead)
-    }
-
     fn count(&mut self, now: Timestamp) {
         self.ledger.advance(now);
         while let Ok(told) = self.counter.inbox.try_recv() {
@@ -63,7 +58,7 @@ type Server = BTreeMap<(u64, PublicKey), Vec<u8>>;
 fn exchange(hosts: &mut [Host], server: &mut Server, at: u64) -> usize {
     let mut sent = 0;
     for host in hosts.iter_mut() {
-        let now = host.clock(at);
+        let now = millis(at + host.ahead);
         host.count(now);
         let records = host.ledger.records(now, FLEET, &host.key);
         host.ledger.said(&records);
@@ -72,7 +67,7 @@ fn exchange(hosts: &mut [Host], server: &mut Server, at: u64) -> usize {
         server.extend(records.into_iter().map(|(number, blob)| ((number, by), blob)));
     }
     for host in hosts.iter_mut() {
-        let now = host.clock(at);
+        let now = millis(at + host.ahead);
         let wanted: BTreeSet<u64> = host.ledger.wanted(false).collect();
         for ((number, by), blob) in server.iter() {
             if *by != host.key.public() && wanted.contains(number) {
@@ -128,14 +123,14 @@ impl Fleet {
         let at = second * 1_000;
         if self.away.contains(&at) {
             for host in &mut self.hosts {
-                host.count(host.clock(at));
+                host.count(millis(at + host.ahead));
                 host.post(None);
             }
         } else if at >= self.closely || second.is_multiple_of(10) {
             exchange(&mut self.hosts, &mut self.server, at);
         }
         for host in &mut self.hosts {
-            let said = host.detectors.advance(host.clock(at));
+            let said = host.detectors.advance(millis(at + host.ahead));
             host.said.extend(said.map(|signal| (at, signal)));
         }
     }
