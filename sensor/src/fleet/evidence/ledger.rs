@@ -112,10 +112,10 @@ impl Ledger {
         }
         let client = keys.hash(FleetKind::Client, &bytes_of(told.client));
         if told.whose == Whose::Known {
-            for ((id, client), account) in route.ids.into_iter().zip(client).zip(told.hashes.account) {
-                if id != 0 {
-                    own.slot.count_known(id, client, if account == 0 { client } else { account });
-                }
+            let hashes = route.ids.into_iter().zip(client).zip(told.hashes.account);
+            for ((id, client), account) in hashes.filter(|((id, _), _)| *id != 0) {
+                let account = if account == 0 { client } else { account };
+                own.slot.count_known(id, client, account);
             }
             return;
         }
