@@ -31,7 +31,7 @@ use super::units::{self, UnitNames};
 use super::watcher::Watcher;
 use crate::capture::ring::{self, DatagramReader};
 use crate::clock::{self, KernelClock, Timestamp};
-use crate::detect::{self, CountryOf, Detectors, Learning};
+use crate::detect::{CountryOf, Detectors, Learning};
 use crate::event::Served;
 use crate::identity::Key;
 use crate::kernel::{self, Mirror, SegmentRings, never_preempt};
@@ -99,7 +99,11 @@ impl Sensing {
         let mut routes = StateFile::open(&paths.state_dir, ROUTES)?;
         let mut baselines = Baselines::open(&paths.state_dir, BASELINES)?;
         let now = clock::now();
-        let (detectors, mut damages) = restored(&mut baselines, (detect, countries), joint.as_ref(), now);
+        let mut detectors = Detectors::in_countries(detect, countries);
+        if let Some(joint) = &joint {
+            detectors.join(&joint.shared);
+        }
+        let mut damages = learned::restore_detectors(&mut baselines, &mut detectors, now);
         let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         pipeline.identifier_mut().set_fleet(joint.map(|joint| joint.keys));
@@ -168,25 +172,6 @@ impl Sensing {
     pub(super) fn routes(&self) -> Arc<RouteTable> {
         self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-/// Detectors that know what earlier ones had learned, and other hosts.
-fn restored(
-    baselines: &mut Baselines,
-    (config, countries): (&detect::Config, CountryOf),
-    joint: Option<&Joint>,
-    now: Timestamp,
-) -> (Detectors, Vec<Damage>) {
-    let mut detectors = Detectors::in_countries(config, countries);
-    if let Some(joint) = joint {
-        detectors.join(&joint.shared);
-    }
-    let (learned, damage) = baselines.recall(now);
-    let mut damages = Vec::from_iter(damage);
-    if let Some(unread) = detectors.restore(&learned) {
-        damages.push(baselines.set_aside(unread, "the rest of it is in force", now));
-    }
-    (detectors, damages)
 }
 
 impl Drop for Sensing {
