@@ -12,6 +12,7 @@
 //! Integers are big-endian. Names, addresses and passwords are in it as registers of keyed hashes only, routes and traits
 //! as keyed hashes.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::sketch::Sketch;
@@ -162,20 +163,34 @@ impl Slot {
         self.uncounted = self.uncounted.saturating_add(left_out);
     }
 
-    /// For a record, at most [`MAX_SLOT`] bytes; what does not fit is left out.
-    pub(crate) fn write(&self) -> Vec<u8> {
+    /// For a record, at most [`MAX_SLOT`] bytes, with how many attempts were on routes that did not fit. Each route comes
+    /// before any group: noise on one route, of whatever programs, leaves out no other. Groups have equal parts of what is
+    /// left, and what some do not need goes to routes with more attempts.
+    pub(crate) fn write(&self) -> (Vec<u8>, u64) {
         let mut routes: Vec<_> = self.routes.iter().collect();
-        routes.sort_by_key(|(id, route)| (std::cmp::Reverse(route.whole.attempts), **id));
-        let mut parts: Vec<Vec<u8>> = Vec::new();
-        let mut left = MAX_SLOT.saturating_sub(2);
+        routes.sort_by_key(|(id, route)| (Reverse(route.whole.attempts), **id));
+        let (mut left, mut left_out) = (MAX_SLOT.saturating_sub(2), 0_u64);
+        let mut parts = Vec::new();
         for (id, route) in routes {
-            let Some(part) = route.write(*id, left) else { break };
-            left = left.saturating_sub(part.len());
-            parts.push(part);
+            let head = route.head(*id);
+            match left.checked_sub(head.len().saturating_add(2)) {
+                Some(rest) => {
+                    left = rest;
+                    parts.push((route, head));
+                }
+                None => left_out = left_out.saturating_add(route.whole.attempts.into()),
+            }
+        }
+        for (place, (route, part)) in parts.iter_mut().enumerate().rev() {
+            let share = left.checked_div(place.saturating_add(1)).unwrap_or(0);
+            let (count, groups) = route.said(share);
+            left = left.saturating_sub(groups.len());
+            part.extend(count.to_be_bytes());
+            part.extend(groups);
         }
         let mut bytes = u16::try_from(parts.len()).unwrap_or(0).to_be_bytes().to_vec();
-        parts.iter().for_each(|part| bytes.extend(part));
-        bytes
+        parts.iter().for_each(|(_, part)| bytes.extend(part));
+        (bytes, left_out)
     }
 
     /// Reads what [`Self::write`] wrote; none if it is something else.
@@ -201,8 +216,8 @@ impl OfRoute {
         self.groups.iter().map(|(id, tally)| (*id, tally.failures))
     }
 
-    /// With as many groups as fit into so many bytes; none if not even the route does.
-    fn write(&self, id: u64, most: usize) -> Option<Vec<u8>> {
+    /// What precedes its groups.
+    fn head(&self, id: u64) -> Vec<u8> {
         let mut bytes = id.to_be_bytes().to_vec();
         bytes.extend(self.successes.to_be_bytes());
         bytes.extend(self.last_success.to_be_bytes());
@@ -212,22 +227,24 @@ impl OfRoute {
         for sketch in [&self.passwords, &self.known, &self.known_accounts] {
             sketch.write(&mut bytes);
         }
-        let left = most.checked_sub(bytes.len().saturating_add(2))?;
+        bytes
+    }
+
+    /// As many groups as fit into so many bytes, and their count.
+    fn said(&self, most: usize) -> (u16, Vec<u8>) {
         let mut groups: Vec<_> = self.groups.iter().collect();
-        groups.sort_by_key(|(id, tally)| (std::cmp::Reverse(tally.attempts), **id));
+        groups.sort_by_key(|(id, tally)| (Reverse(tally.attempts), **id));
         let (mut written, mut count) = (Vec::new(), 0_u16);
         for (id, tally) in groups.into_iter().take(SAID) {
             let mut group = id.to_be_bytes().to_vec();
             tally.write(&mut group);
-            if written.len().saturating_add(group.len()) > left {
+            if written.len().saturating_add(group.len()) > most {
                 break;
             }
             written.extend(group);
             count = count.saturating_add(1);
         }
-        bytes.extend(count.to_be_bytes());
-        bytes.extend(written);
-        Some(bytes)
+        (count, written)
     }
 
     fn read(from: &mut &[u8]) -> Option<(u64, Self)> {
@@ -288,9 +305,13 @@ mod tests {
                 slot.route(route).unwrap().control.0 += 1;
                 slot.count_known(route, number, what);
             }
-            let bytes = slot.write();
+            let (bytes, left_out) = slot.write();
             let read = Slot::read(&bytes).unwrap();
-            prop_assert_eq!(&read.write(), &bytes);
+            prop_assert_eq!(read.write(), (bytes.clone(), 0));
+            let attempts = |slot: &Slot| {
+                slot.routes.values().map(|route| u64::from(route.whole.attempts)).sum::<u64>()
+            };
+            prop_assert_eq!(attempts(&read) + left_out, attempts(&slot));
             for (id, route) in &read.routes {
                 let own = &slot.routes[id];
                 prop_assert_eq!((&route.whole, &route.passwords), (&own.whole, &own.passwords));
@@ -316,8 +337,21 @@ mod tests {
             slot.count(number % 100, [7, 1_000 + number], &hashed(number));
         }
         assert!(slot.uncounted > 0, "{}", slot.groups);
-        let read = Slot::read(&slot.write()).unwrap();
+        let (bytes, left_out) = slot.write();
+        let read = Slot::read(&bytes).unwrap();
+        assert!(left_out > 0, "{}", read.routes.len());
         assert!(!read.routes.is_empty() && read.routes.values().all(|route| route.groups.len() <= SAID));
-        assert!(read.routes.values().next().unwrap().groups.contains_key(&7));
+        assert!(read.routes.values().any(|route| route.groups.contains_key(&7)));
+    }
+
+    #[test]
+    fn noise_on_one_route_leaves_out_no_other() {
+        let mut slot = Slot::default();
+        (0..2_000).for_each(|number| slot.count(1, [number % 40, 100 + number % 40], &hashed(number)));
+        (0..30).for_each(|number| slot.count(2, [7, 8], &hashed(number)));
+        let (bytes, left_out) = slot.write();
+        let read = Slot::read(&bytes).unwrap();
+        assert_eq!((read.find(2), left_out), (slot.find(2), 0));
+        assert!(read.find(1).unwrap().groups.len() > 4, "{}", read.find(1).unwrap().groups.len());
     }
 }

@@ -28,6 +28,8 @@ struct Own {
     slot: Slot,
     /// Attempts that no other host has heard of.
     unsaid: u64,
+    /// Attempts on routes that had no room in its last record.
+    left_out: u64,
 }
 
 /// A slot of another host.
@@ -144,7 +146,8 @@ impl Ledger {
         let oldest = self.current.saturating_sub(SLOTS);
         let kept = self.own.split_off(&oldest);
         let gone = std::mem::replace(&mut self.own, kept);
-        let lost = gone.into_values().map(|own| own.unsaid.saturating_add(own.slot.uncounted()));
+        let lost =
+            gone.into_values().map(|own| own.unsaid.max(own.left_out).saturating_add(own.slot.uncounted()));
         self.unsaid = lost.fold(self.unsaid, u64::saturating_add);
         for slots in self.others.values_mut() {
             *slots = slots.split_off(&oldest);
@@ -159,9 +162,11 @@ impl Ledger {
     /// Slots of this host in which something happened that was not said, each as a signed record.
     pub fn records(&mut self, now: Timestamp, fleet: &str, key: &SigningKey) -> Vec<(u64, Vec<u8>)> {
         let mut records = Vec::new();
-        for (number, own) in self.own.iter().filter(|(_, own)| own.unsaid > 0) {
+        for (number, own) in self.own.iter_mut().filter(|(_, own)| own.unsaid > 0) {
             self.sequence = self.sequence.saturating_add(1).max(unix_micros(now));
-            records.push((*number, seal(*number, self.sequence, &own.slot.write(), fleet, key)));
+            let (slot, left_out) = own.slot.write();
+            own.left_out = left_out;
+            records.push((*number, seal(*number, self.sequence, &slot, fleet, key)));
         }
         records
     }
