@@ -124,7 +124,7 @@ pub trait Shared: fmt::Debug + Send + Sync {
     /// An attempt happened here.
     fn tell(&self, told: Told);
 
-    /// The latest outlook, if there is one.
+    /// The latest outlook, if there is one and it can be had without waiting.
     fn outlook(&self) -> Option<Arc<Outlook>>;
 }
 
@@ -148,8 +148,11 @@ impl Others {
 
     /// The latest outlook, if it is another one than at the last call; an empty one once there is none any longer.
     pub(crate) fn news(&mut self, at: Timestamp) -> Option<Arc<Outlook>> {
-        let outlook = self.shared.as_ref()?.outlook();
-        let outlook = outlook.filter(|outlook| at.since(outlook.at) <= STALE);
+        // What is known holds until it is stale, also while it cannot be read.
+        let outlook = self.shared.as_ref()?.outlook().or_else(|| self.latest.clone());
+        // Civil time may have been set back.
+        let is_fresh = |outlook: &Arc<Outlook>| at.since(outlook.at).max(outlook.at.since(at)) <= STALE;
+        let outlook = outlook.filter(is_fresh);
         let is_news = match (&outlook, &self.latest) {
             (Some(new), Some(old)) => !Arc::ptr_eq(new, old),
             (None, None) => false,
