@@ -32,8 +32,8 @@ pub struct FleetStats {
     pub blocks: u64,
     /// Hosts enrolled and not expelled.
     pub hosts: u64,
-    /// What hosts count together, and the age of the sums; none if this host does not take part.
-    pub evidence: Option<(EvidenceCounts, Duration)>,
+    /// What hosts count together, and the age of the sums if this host makes any; none if it does not take part.
+    pub evidence: Option<(EvidenceCounts, Option<Duration>)>,
 }
 
 families! {
@@ -57,7 +57,7 @@ families! {
     HOSTS: GAUGE "sensor_fleet_hosts";
     /// Other hosts whose evidence was read within the last ten minutes.
     EVIDENCE_HOSTS: GAUGE "sensor_fleet_evidence_hosts";
-    /// Age of the evidence that all hosts have together; absent if evidence is not shared.
+    /// Time since the evidence of all hosts was last summed, at first since the start; absent where it is not.
     EVIDENCE_AGE: GAUGE "sensor_fleet_evidence_age_seconds";
     /// Login routes on which all hosts together see an attack.
     EVIDENCE_ATTACKED: GAUGE "sensor_fleet_evidence_attacked_routes";
@@ -91,14 +91,15 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families
 }
 
-fn gather_evidence(evidence: &EvidenceCounts, age: Duration) -> Vec<MetricFamily> {
+fn gather_evidence(evidence: &EvidenceCounts, age: Option<Duration>) -> Vec<MetricFamily> {
     let records = [("sent", evidence.sent), ("received", evidence.taken)]
         .map(|(direction, count)| EVIDENCE_RECORDS.metric(&[("direction", direction)], count));
     let lost = [("queue", evidence.lost), ("server", evidence.unsaid)]
         .map(|(cause, count)| EVIDENCE_LOST.metric(&[("cause", cause)], count));
+    let age = age.map(|age| EVIDENCE_AGE.metric(&[], age.as_secs()));
     vec![
         EVIDENCE_HOSTS.one(evidence.hosts),
-        EVIDENCE_AGE.one(age.as_secs()),
+        EVIDENCE_AGE.with(age.into_iter().collect()),
         EVIDENCE_ATTACKED.one(evidence.attacked),
         EVIDENCE_RECORDS.with(records.to_vec()),
         EVIDENCE_REFUSED.one(evidence.refused),

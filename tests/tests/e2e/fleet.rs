@@ -7,7 +7,7 @@
     reason = "a wrong test may panic; what it measures is printed"
 )]
 
-mod evidence;
+pub(crate) mod evidence;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, UdpSocket};

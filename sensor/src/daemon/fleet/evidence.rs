@@ -21,6 +21,8 @@ pub(in crate::daemon) struct Joint {
     pub(in crate::daemon) keys: FleetKeys,
     pub(in crate::daemon) shared: Arc<dyn Shared>,
     state: Arc<EvidenceState>,
+    /// When it began, by the monotonic clock, if this host makes sums.
+    began: Option<Duration>,
 }
 
 /// Whether evidence is shared.
@@ -62,9 +64,10 @@ pub(super) fn start(
     };
     let (desk, counter) = evidence::desk();
     let state = Arc::clone(counter.state());
+    let began = config.apply.then(clock::monotonic);
     let ring = (keys.clone(), signer);
     tokio::spawn(evidence::run(config.clone(), ring, thresholds, counter, Door(Arc::clone(commands))));
-    Evidence { joint: Some(Joint { keys, shared: Arc::new(desk), state }), trouble: None }
+    Evidence { joint: Some(Joint { keys, shared: Arc::new(desk), state, began }), trouble: None }
 }
 
 /// The daemon as the exchange sees it.
@@ -83,9 +86,11 @@ impl Peers for Door {
 
 impl Evidence {
     /// For metrics.
-    pub(in crate::daemon) fn stats(&self) -> Option<(EvidenceCounts, Duration)> {
-        let state = &self.joint.as_ref()?.state;
-        Some((state.counts(), state.age(clock::monotonic()).unwrap_or_default()))
+    pub(in crate::daemon) fn stats(&self) -> Option<(EvidenceCounts, Option<Duration>)> {
+        let Joint { state, began, .. } = self.joint.as_ref()?;
+        let now = clock::monotonic();
+        let age = began.map(|began| state.age(now).unwrap_or(now.saturating_sub(began)));
+        Some((state.counts(), age))
     }
 
     /// For reports.

@@ -335,7 +335,7 @@ fn fleet_row() -> Row {
                 .note("Hosts whose counts are part of the sums, and login routes on which these show an attack.")
                 .query(sum(&fleet::EVIDENCE_HOSTS, "instance", ""), "{{instance}} hosts")
                 .query(sum(&fleet::EVIDENCE_ATTACKED, "instance", ""), "{{instance}} routes"),
-            lines("Age of the evidence", "s", &[&fleet::EVIDENCE_AGE])
+            lines("Time since the evidence was summed", "s", &[&fleet::EVIDENCE_AGE])
                 .query(select(&fleet::EVIDENCE_AGE, ""), "{{instance}}"),
             losses_by("Evidence exchanged", &fleet::EVIDENCE_RECORDS, "direction"),
             losses_of("Evidence refused", &[(&fleet::EVIDENCE_REFUSED, "records")]),

@@ -4,6 +4,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use sensor::clock;
 use sensor_tests::netns::many;
@@ -25,10 +26,15 @@ const SLOT_SECONDS: u64 = 30;
 /// A file with the fleet's key for evidence.
 pub(super) fn key_file() -> Result<tempfile::TempDir> {
     let directory = tempfile::tempdir()?;
-    let path = directory.path().join("evidence.key");
-    std::fs::write(&path, "00112233445566778899aabbccddeeff".repeat(2))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    write_key(&directory.path().join("evidence.key"))?;
     Ok(directory)
+}
+
+/// The same where it is wanted.
+pub(crate) fn write_key(path: &Path) -> Result<()> {
+    std::fs::write(path, "00112233445566778899aabbccddeeff".repeat(2))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(())
 }
 
 struct Attack {
