@@ -10,14 +10,12 @@ use crate::detect::testing::Attempt;
 const SAME: fn(u64) -> u64 = |_| 77;
 const OWN: fn(u64) -> u64 = |bot| 1_000 + bot;
 
-/// First and median moment, in seconds, at which hosts report it.
-fn summary(mut found: Vec<Option<u64>>) -> String {
+/// Hosts that report it, and when the first and the median one does, in milliseconds.
+fn summary(found: Vec<Option<u64>>) -> String {
     let hosts = found.len();
-    found.retain(Option::is_some);
-    found.sort();
-    let second =
-        |place: usize| found.get(place).copied().flatten().map_or(f64::NAN, |at| at as f64 / 1_000.0);
-    format!("{}/{hosts} hosts, first {:.0} s, median {:.0} s", found.len(), second(0), second(hosts / 2))
+    let mut found: Vec<u64> = found.into_iter().flatten().collect();
+    found.sort_unstable();
+    format!("{}/{hosts} hosts, first {:?}, median {:?}", found.len(), found.first(), found.get(hosts / 2))
 }
 
 #[test]
