@@ -166,8 +166,10 @@ impl Rule {
             return None;
         }
         let known = watch.usual.trials() >= LEARNED;
-        // What this host finds about the route as a whole is only a warning if other hosts saw the same people get in.
-        let is_clear = shares.is_some() || watch.fleet().is_some() || !watch.is_explained();
+        // What this host finds about the route as a whole, or about a trait that successful clients have, too, is only a
+        // warning if other hosts saw the same people get in.
+        let in_fleet = watch.fleet_for(Trait::of_attempt(attempt)).is_some();
+        let is_clear = shares == Some(true) || in_fleet || !watch.is_explained();
         let offends = plain && (shares == Some(true) || accounts() >= ACCOUNTS_OF_ONE);
         Some(Case {
             threat: Threat::CredentialStuffing,
