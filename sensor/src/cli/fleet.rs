@@ -13,7 +13,7 @@ use super::output::{table, trimmed};
 use super::say::{say, say_json};
 use super::{ask, ask_for};
 use crate::clock;
-use crate::control::wire::{FleetHost, FleetReport, FleetSays, Request, counted};
+use crate::control::wire::{FleetEvidence, FleetHost, FleetReport, FleetSays, Request, counted};
 use crate::decide::Measure;
 use crate::fleet::{MAX_NAME, PublicKey, Says, SigningKey, Statement};
 use crate::printable::printable;
@@ -142,9 +142,28 @@ fn status(report: &FleetReport) -> String {
             counted(report.records, "record"),
             counted(enrolled(report), "host")
         ),
+        format!("evidence:   {}", evidence(&report.evidence)),
         format!("reconnects: {}", report.reconnects),
     ]
     .join("\n")
+}
+
+fn evidence(evidence: &FleetEvidence) -> String {
+    let why = evidence.trouble.as_deref().map(printable);
+    if !evidence.shared {
+        return format!("not shared: {}", why.unwrap_or_else(|| "`[fleet] evidence` is off".to_owned()));
+    }
+    if let Some(why) = why {
+        return format!("NONE: {why}; detectors count on this host alone");
+    }
+    let age = evidence.age_ms.map_or_else(|| "no sums yet".to_owned(), |age| format!("sums {age} ms old"));
+    let attacked = match evidence.attacked {
+        0 => "no attack seen together".to_owned(),
+        routes => format!("AN ATTACK seen together on {}", counted(routes, "login route")),
+    };
+    let (heard, lost) =
+        (counted(evidence.hosts, "other host"), evidence.lost.saturating_add(evidence.unsaid));
+    format!("{heard} heard, {age}; {attacked}; {} not shared", counted(lost, "attempt"))
 }
 
 fn enrolled(report: &FleetReport) -> u64 {

@@ -34,7 +34,12 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
     let of_syslog = syslog.iter().flat_map(|syslog| [&syslog.ca_file, &syslog.cert_file, &syslog.key_file]);
     reads.extend(of_syslog.flatten().cloned());
     reads.extend(
-        config.fleet.iter().flat_map(|fleet| [fleet.password_file.clone(), fleet.ca_file.clone()]).flatten(),
+        config
+            .fleet
+            .iter()
+            .flat_map(|fleet| [&fleet.password_file, &fleet.ca_file, &fleet.evidence_key_file])
+            .flatten()
+            .cloned(),
     );
     reads.extend(config.databases.paths().cloned());
     let mut keeps = BTreeSet::from([config.paths.state_dir.clone()]);

@@ -1,11 +1,14 @@
 //! This host in a fleet: what it decided goes out, and what others decided comes in, as far as this host permits it.
 
+mod evidence;
 mod report;
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use evidence::Evidence;
+pub(super) use evidence::Joint;
 use ipnet::IpNet;
 use report::hosts;
 use serde::{Deserialize, Serialize};
@@ -42,6 +45,8 @@ pub(super) struct Membership {
     is_stale: bool,
     /// Why there is no member although a fleet is configured.
     trouble: Option<String>,
+    /// What this host and others count together.
+    pub(super) evidence: Evidence,
 }
 
 /// Joins the fleet that the configuration names.
@@ -68,6 +73,7 @@ pub(super) fn start(commands: &Arc<Commands>) {
         }
         Err(error) => warn!(%error, "what other hosts decided is not kept over a restart"),
     }
+    engine.fleet.evidence = evidence::start(commands, &config, &engine.config.detect, &state_dir.join(KEY));
     let state = Arc::clone(member.state());
     engine.fleet.member = Some(member);
     engine.agree_with_itself(now);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
+use crate::detect::Detectors;
 use crate::route::{Learned, Routes};
 use crate::store::{Damage, StateFile};
 
@@ -13,6 +14,20 @@ pub(super) const BASELINES: &str = "baselines.json";
 
 /// What detectors learned, by name.
 pub(super) type Baselines = StateFile<BTreeMap<String, serde_json::Value>>;
+
+/// Gives detectors what earlier ones had learned.
+pub(super) fn restore_detectors(
+    baselines: &mut Baselines,
+    detectors: &mut Detectors,
+    now: Timestamp,
+) -> Vec<Damage> {
+    let (learned, damage) = baselines.recall(now);
+    let mut damages = Vec::from_iter(damage);
+    if let Some(unread) = detectors.restore(&learned) {
+        damages.push(baselines.set_aside(unread, "the rest of it is in force", now));
+    }
+    damages
+}
 
 /// Restores the routes that an earlier daemon learned.
 pub(super) fn restore_routes(

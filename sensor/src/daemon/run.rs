@@ -301,8 +301,9 @@ fn start_sensing(commands: &Arc<Commands>) -> Result<()> {
     let log = engine.exchange_log.take();
     let mut secrets = std::mem::take(&mut engine.secrets);
     secrets.follow(&engine.config.sense.tls)?;
-    let countries = engine.groups.countries();
-    let sensing = Sensing::start(&engine.config, &key, (mirror, ring, secrets), (signals, countries), log)?;
+    let (countries, joint) = (engine.groups.countries(), engine.fleet.evidence.joint.clone());
+    let reading = (mirror, ring, secrets);
+    let sensing = Sensing::start(&engine.config, &key, reading, (signals, countries, joint), log)?;
     engine.sensing = Some(sensing);
     Ok(())
 }

@@ -17,6 +17,7 @@ use super::access_logs::Lines;
 use super::burst::burst;
 use super::config::Config;
 use super::deciding::Signals;
+use super::fleet::Joint;
 use super::instructing::instruct;
 use super::keeping::{Keeper, Kept};
 use super::learned::{self, BASELINES, Baselines, ROUTES};
@@ -91,21 +92,21 @@ impl Sensing {
         config: &Config,
         key: &Key,
         (mirror, rings, secrets): (Mirror, SegmentRings, Secrets),
-        (signals, countries): (Signals, CountryOf),
+        (signals, countries, joint): (Signals, CountryOf, Option<Joint>),
         log: Option<File>,
     ) -> anyhow::Result<Self> {
         let Config { sense: config, detect, paths, interfaces, access_logs, .. } = config;
         let mut routes = StateFile::open(&paths.state_dir, ROUTES)?;
         let mut baselines = Baselines::open(&paths.state_dir, BASELINES)?;
-        let mut detectors = Detectors::in_countries(detect, countries);
         let now = clock::now();
-        let (learned, damage) = baselines.recall(now);
-        let mut damages = Vec::from_iter(damage);
-        if let Some(unread) = detectors.restore(&learned) {
-            damages.push(baselines.set_aside(unread, "the rest of it is in force", now));
+        let mut detectors = Detectors::in_countries(detect, countries);
+        if let Some(joint) = &joint {
+            detectors.join(&joint.shared);
         }
+        let mut damages = learned::restore_detectors(&mut baselines, &mut detectors, now);
         let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
+        pipeline.identifier_mut().set_fleet(joint.map(|joint| joint.keys));
         pipeline.expect_secrets(secrets.is_any());
         pipeline
             .identifier_mut()

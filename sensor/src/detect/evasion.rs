@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::testing::{Names, Random, address, exchange, millis};
 use super::{Config, Detectors, Severity, Signal, Subject, Threat};
 use crate::event::{Event, Exchange, Login, LoginOutcome};
-use crate::identity::{Hasher, Key, KeyedHash, Kind};
+use crate::identity::{FleetHashes, Hasher, Key, KeyedHash, Kind};
 use crate::prefix::ClientNet;
 
 const OTHER: &str = "/{other}";
@@ -59,6 +59,7 @@ fn watch<'a>(exchanges: impl IntoIterator<Item = Exchange<'a>>) -> Vec<Signal> {
 fn failure(at: u64, client: IpAddr, number: u64, names: &Names) -> Exchange<'static> {
     let login = Login {
         leaked: None,
+        fleet: FleetHashes::default(),
         session: None,
         user: Some(names.user(number)),
         password: Some(names.password(number)),

@@ -33,6 +33,7 @@ mod recent;
 pub mod request_rate;
 pub mod scanner;
 pub mod schema;
+pub mod shared;
 mod signal;
 pub mod slow_attack;
 pub mod spike;
@@ -73,6 +74,9 @@ pub trait Detector: Send {
     fn name(&self) -> &'static str {
         ""
     }
+
+    /// There are other hosts to tell what happens, and to ask what they make of it.
+    fn join(&mut self, _shared: &Arc<dyn shared::Shared>) {}
 
     /// What it has learned and needs after a restart; small. Whoever remembers more has [`Self::take`].
     fn learned(&self) -> Option<serde_json::Value> {
@@ -211,6 +215,11 @@ impl Detectors {
         }
         self.signals.retain(|signal| !self.off.contains(&signal.threat));
         self.signals.drain(..)
+    }
+
+    /// Detectors that can share what they see with other hosts do so from now on.
+    pub fn join(&mut self, shared: &Arc<dyn shared::Shared>) {
+        self.detectors.iter_mut().for_each(|detector| detector.join(shared));
     }
 
     /// Gives them what an earlier run had learned; what of it could not be read, if anything.

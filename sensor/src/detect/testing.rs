@@ -13,11 +13,12 @@ use crate::event::{
     Effects, Event, Exchange, Exposed, Finding, Findings, Further, Login, LoginOutcome, Object, QueryKeys,
     Source,
 };
-use crate::identity::{Hasher, Key, KeyedHash};
+use crate::identity::{FleetHashes, Hasher, Key, KeyedHash};
 use crate::inspect::{self, Confidence, FieldName, Side};
 pub(crate) use crate::random::Random;
 use crate::values::Place;
 
+use super::window::hash_of;
 use super::{Config, Detectors, Offender, Response, Severity, Signal, Subject, Threat};
 
 /// Milliseconds after a moment in 2026.
@@ -105,6 +106,12 @@ impl Names {
     }
 }
 
+/// As if hashed with the one key of a fleet.
+fn fleet_hashes(user: u64, password: u64) -> FleetHashes {
+    let hash = |what: u64, number: u64| [hash_of((what, number)), 0];
+    FleetHashes { account: hash(1, user), password: hash(2, password) }
+}
+
 /// An attempt to log in at `POST /login`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt {
@@ -127,6 +134,7 @@ impl Attempt {
             status: Some(if self.succeeds { 200 } else { 401 }),
             login: Some(Login {
                 leaked: None,
+                fleet: fleet_hashes(self.user, self.password),
                 session: None,
                 unread: false,
                 user: Some(names.user(self.user)),
@@ -144,6 +152,26 @@ impl Attempt {
 pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal)> {
     attempts.sort_by_key(|attempt| attempt.at);
     let names = Names::new();
+    let mut detectors = Detectors::new(&only_credentials(config));
+    let (mut said, mut second) = (Vec::new(), 0);
+    for attempt in attempts {
+        if attempt.at / 1_000 > second {
+            second = attempt.at / 1_000;
+            said.extend(detectors.advance(millis(second * 1_000)).map(|signal| (second * 1_000, signal)));
+        }
+        let exchange = attempt.exchange(&names);
+        said.extend(detectors.observe(&Event::Exchange(&exchange)).map(|signal| (attempt.at, signal)));
+    }
+    said.extend(
+        detectors.advance(millis(second * 1_000 + 2_000)).map(|signal| (second * 1_000 + 2_000, signal)),
+    );
+    let mut news = News::default();
+    said.retain_mut(|(_, signal)| news.is_news(signal));
+    said
+}
+
+/// The same configuration with no detectors but those of credentials.
+pub(crate) fn only_credentials(config: &Config) -> Config {
     let mut config = config.clone();
     let others = [Threat::RateSpike, Threat::ErrorSpike, Threat::LatencySpike, Threat::RequestRate];
     let others = others.into_iter().chain([
@@ -165,22 +193,7 @@ pub(crate) fn run(config: &Config, attempts: &mut [Attempt]) -> Vec<(u64, Signal
         Threat::BusinessFlow,
     ]);
     config.responses.extend(others.map(|threat| (threat, Response::Off)));
-    let mut detectors = Detectors::new(&config);
-    let (mut said, mut second) = (Vec::new(), 0);
-    for attempt in attempts {
-        if attempt.at / 1_000 > second {
-            second = attempt.at / 1_000;
-            said.extend(detectors.advance(millis(second * 1_000)).map(|signal| (second * 1_000, signal)));
-        }
-        let exchange = attempt.exchange(&names);
-        said.extend(detectors.observe(&Event::Exchange(&exchange)).map(|signal| (attempt.at, signal)));
-    }
-    said.extend(
-        detectors.advance(millis(second * 1_000 + 2_000)).map(|signal| (second * 1_000 + 2_000, signal)),
-    );
-    let mut news = News::default();
-    said.retain_mut(|(_, signal)| news.is_news(signal));
-    said
+    config
 }
 
 /// Leaves out signals that only tell how much an attack has grown, and offenders that were told before.

@@ -78,6 +78,12 @@ pub struct FleetConfig {
     pub publish: bool,
     /// Whether decisions of the others apply here.
     pub apply: bool,
+    /// Whether this host says what it counted of login attempts, and judges what all hosts counted together. Needs
+    /// `evidence_key_file`.
+    pub evidence: bool,
+    /// File with the key that all hosts hash names, addresses and passwords with before they count them: 64 hexadecimal
+    /// digits, readable by the daemon only. A second line has the next key while it is being changed.
+    pub evidence_key_file: Option<PathBuf>,
     /// Maximum records queued for the server. Those beyond it are sent after the next connection.
     pub queue: usize,
     /// Bounds of the others.
@@ -145,6 +151,9 @@ impl FleetConfig {
         fleet.optional("ca_file", &Form::path("/etc/sensor/fleet-ca.pem"), &mut config.ca_file);
         fleet.boolean("publish", &mut config.publish);
         fleet.boolean("apply", &mut config.apply);
+        fleet.boolean("evidence", &mut config.evidence);
+        let file = Form::path("/etc/sensor/fleet-evidence.key");
+        fleet.optional("evidence_key_file", &file, &mut config.evidence_key_file);
         fleet.integer("queue", 1..=1_000_000, &mut config.queue);
         let bounds = &mut config.bounds;
         fleet.integer("max_decisions_per_minute", 1..=1_000_000, &mut bounds.per_minute);
@@ -178,13 +187,15 @@ impl FleetConfig {
             authority,
             publish: true,
             apply: true,
+            evidence: true,
+            evidence_key_file: None,
             queue: 4_096,
             bounds: Bounds::default(),
         }
     }
 }
 
-const ABOUT: &str = "Hosts that share decisions through a Redis or Valkey server; disabled without a `url`. \
+const ABOUT: &str = "Hosts that share decisions and evidence through a Redis or Valkey server; disabled without a `url`. \
      docs/fleet.md describes the set-up.";
 
 const URL: Form<String> =
@@ -286,6 +297,19 @@ mod tests {
             assert!(config.is_none() && problems.len() == 1, "{url}: {problems:?}");
             assert!(!problems[0].contains("secret"), "{problems:?}");
         }
+    }
+
+    #[test]
+    fn evidence_is_shared_if_there_is_a_key() {
+        let (config, problems) = read(&format!("[fleet]\nurl = \"redis://x\"\nauthority = \"{KEY}\"\n"));
+        let config = config.unwrap();
+        assert!(problems.is_empty() && config.evidence && config.evidence_key_file.is_none());
+        let (config, problems) = read(&format!(
+            "[fleet]\nurl = \"redis://x\"\nauthority = \"{KEY}\"\nevidence = false\nevidence_key_file = \"/k\"\n"
+        ));
+        let config = config.unwrap();
+        assert!(problems.is_empty() && !config.evidence);
+        assert_eq!(config.evidence_key_file.as_deref(), Some(Path::new("/k")));
     }
 
     #[test]

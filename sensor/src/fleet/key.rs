@@ -81,6 +81,8 @@ pub(super) enum Kind {
     Decision,
     /// What the authority says about a host.
     Statement,
+    /// What a host saw, signed by it.
+    Evidence,
 }
 
 impl Kind {
@@ -88,6 +90,7 @@ impl Kind {
         match self {
             Self::Decision => "decision",
             Self::Statement => "statement",
+            Self::Evidence => "evidence",
         }
     }
 }
@@ -204,7 +207,12 @@ pub(super) struct Sealed<'a> {
 
 impl<'a> Sealed<'a> {
     pub(super) fn parse(blob: &'a [u8]) -> Result<Self, Refusal> {
-        if blob.len() > MAX_BLOB {
+        Self::parse_longer(blob, MAX_BLOB)
+    }
+
+    /// The same for blobs of another greatest length.
+    pub(super) fn parse_longer(blob: &'a [u8], most: usize) -> Result<Self, Refusal> {
+        if blob.len() > most {
             return Err(Refusal::Malformed);
         }
         let (head, payload) = blob.split_at_checked(HEAD).ok_or(Refusal::Malformed)?;

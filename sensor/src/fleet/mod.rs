@@ -6,6 +6,7 @@
 
 mod config;
 mod courier;
+pub mod evidence;
 mod key;
 mod link;
 mod member;

@@ -35,6 +35,9 @@ pub enum Refusal {
     /// The host has too many decisions in force.
     #[error("its host has too many decisions in force")]
     Full,
+    /// It is older than what is known of its host, or about another time than it is kept under.
+    #[error("it is not about the time that it is kept under")]
+    Stale,
     /// The address is protected or allowed on this host.
     #[error("the address is protected or allowed here")]
     Protected,
@@ -45,7 +48,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Malformed,
         Self::Forged,
         Self::Stranger,
@@ -55,6 +58,7 @@ impl Refusal {
         Self::Wide,
         Self::Rate,
         Self::Full,
+        Self::Stale,
         Self::Protected,
         Self::Kernel,
     ];
@@ -72,6 +76,7 @@ impl Refusal {
             Self::Wide => "wide",
             Self::Rate => "rate",
             Self::Full => "full",
+            Self::Stale => "stale",
             Self::Protected => "protected",
             Self::Kernel => "kernel",
         }

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 
 use zeroize::{Zeroize, Zeroizing};
 
+use super::fleet_keys::{FleetHasher, FleetHashes, FleetKeys};
 use super::leaked::{Algorithm, Digests};
 
 /// The key of an installation. It is wiped when dropped, and never printed.
@@ -149,13 +150,19 @@ pub struct Hasher {
     keys: [[u8; 32]; Kind::ALL.len()],
     /// The digests of an exchange's passwords, where they are looked up in a list of leaked ones.
     digests: Option<Mutex<Digests>>,
+    /// The fleet's hashes of an exchange's names and passwords, on a host of one.
+    fleet: Option<FleetHasher>,
 }
 
 impl Hasher {
     /// A hasher with one key for each kind, derived from that of the installation.
     #[must_use]
     pub fn new(key: &Key) -> Self {
-        Self { keys: Kind::ALL.map(|kind| blake3::derive_key(kind.context(), &key.0)), digests: None }
+        Self {
+            keys: Kind::ALL.map(|kind| blake3::derive_key(kind.context(), &key.0)),
+            digests: None,
+            fleet: None,
+        }
     }
 
     /// The same, for passwords that are looked up in a list with hashes of this kind.
@@ -165,15 +172,28 @@ impl Hasher {
         self
     }
 
+    /// Hashes names and passwords with the keys of a fleet, too, or no longer.
+    pub(super) fn set_fleet(&mut self, keys: Option<FleetKeys>) {
+        self.fleet = keys.map(FleetHasher::new);
+    }
+
+    /// The fleet's hashes of an account and a password of this exchange.
+    pub(super) fn fleet(&self, user: Option<KeyedHash>, password: Option<KeyedHash>) -> FleetHashes {
+        self.fleet.as_ref().map(|fleet| fleet.of(user, password)).unwrap_or_default()
+    }
+
     /// The digest of a password of this exchange.
     pub(super) fn digest(&self, password: KeyedHash) -> Option<Zeroizing<[u8; 20]>> {
         self.digests.as_ref()?.lock().ok()?.of(password)
     }
 
-    /// Wipes the digests of an exchange.
+    /// Wipes the digests and the fleet's hashes of an exchange.
     pub(super) fn forget(&self) {
         if let Some(mut digests) = self.digests.as_ref().and_then(|digests| digests.lock().ok()) {
             digests.forget();
+        }
+        if let Some(fleet) = &self.fleet {
+            fleet.forget();
         }
     }
 
@@ -184,7 +204,11 @@ impl Hasher {
         let key = self.keys.get(kind as usize).unwrap_or(&[0; 32]);
         let hash = blake3::keyed_hash(key, value);
         let digest = hash.as_bytes().first_chunk().copied().unwrap_or_default();
-        KeyedHash { kind, digest }
+        let hash = KeyedHash { kind, digest };
+        if let Some(fleet) = &self.fleet {
+            fleet.note(hash, value);
+        }
+        hash
     }
 
     /// The hash of a login's user name without surrounding white space and with ASCII letters in lower case,

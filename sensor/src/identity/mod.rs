@@ -18,6 +18,7 @@ mod client;
 mod collect;
 mod config;
 mod cross_site;
+mod fleet_keys;
 mod forwarded;
 mod forwarders;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -41,6 +42,7 @@ pub use accepted::Answered;
 pub use anomaly::{Anomalies, Anomaly, Counters};
 pub use client::Mechanism;
 pub use config::{Config, ConfigError, ForwardedHeader, MAX_FORWARDED_HEADERS, MAX_NAMES};
+pub use fleet_keys::{FLEET_KEYS, FleetHashes, FleetKeys, FleetKind};
 pub use forwarders::Forwarder;
 pub use hash::{Hasher, Key, KeyedHash, Kind, Pseudonyms};
 pub(crate) use jwt::BASE64URL;
@@ -254,6 +256,11 @@ impl Identifier {
     #[must_use]
     pub const fn unchecked_passwords(&self) -> u64 {
         self.logins.leaks().failed()
+    }
+
+    /// Hashes the accounts and passwords of logins with the keys of a fleet, too.
+    pub fn set_fleet(&mut self, keys: Option<FleetKeys>) {
+        self.principals.set_fleet(keys);
     }
 
     /// Hashes what others find: the users and passwords of logins.

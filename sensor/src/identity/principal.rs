@@ -6,6 +6,7 @@ use super::accepted::{Accepted, Answered};
 use super::anomaly::{Anomalies, Anomaly};
 use super::collect::{Collected, Role};
 use super::config::Config;
+use super::fleet_keys::FleetKeys;
 use super::hash::{Hasher, KeyedHash, Kind};
 use super::jwt;
 use super::names::{Names, Patterns};
@@ -91,6 +92,10 @@ impl Principals {
             decoded: Zeroizing::new(vec![0; config.max_token]),
             framed: Zeroizing::new(Vec::with_capacity(config.max_token.saturating_add(size_of::<u64>()))),
         }
+    }
+
+    pub(super) fn set_fleet(&mut self, keys: Option<FleetKeys>) {
+        self.hasher.set_fleet(keys);
     }
 
     pub(super) const fn hasher(&self) -> &Hasher {

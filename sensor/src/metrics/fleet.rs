@@ -7,6 +7,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 
 use super::families::{Family, Snapshot, families};
 use crate::fleet::Refusal;
+use crate::fleet::evidence::EvidenceCounts;
 
 /// Everything about the fleet, gathered at once.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,8 @@ pub struct FleetStats {
     pub blocks: u64,
     /// Hosts enrolled and not expelled.
     pub hosts: u64,
+    /// What hosts count together, and the age of the sums if this host makes any; none if it does not take part.
+    pub evidence: Option<(EvidenceCounts, Option<Duration>)>,
 }
 
 families! {
@@ -52,6 +55,18 @@ families! {
     BLOCKS: GAUGE "sensor_fleet_blocks";
     /// Hosts enrolled and not expelled.
     HOSTS: GAUGE "sensor_fleet_hosts";
+    /// Other hosts whose evidence was read within the last ten minutes.
+    EVIDENCE_HOSTS: GAUGE "sensor_fleet_evidence_hosts";
+    /// Time since the evidence of all hosts was last summed, at first since the start; absent where it is not.
+    EVIDENCE_AGE: GAUGE "sensor_fleet_evidence_age_seconds";
+    /// Login routes on which all hosts together see an attack.
+    EVIDENCE_ATTACKED: GAUGE "sensor_fleet_evidence_attacked_routes";
+    /// Records of evidence exchanged with the fleet, by direction.
+    EVIDENCE_RECORDS: COUNTER "sensor_fleet_evidence_records_total";
+    /// Records of evidence of other hosts that were refused.
+    EVIDENCE_REFUSED: COUNTER "sensor_fleet_evidence_refused_total";
+    /// Attempts that no other host heard of, by cause: too many at once, or no server and no room for ten minutes.
+    EVIDENCE_LOST: COUNTER "sensor_fleet_evidence_attempts_lost_total";
 }
 
 /// Every cause from the start, so that a first refusal is an increase.
@@ -61,7 +76,7 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
         .map(|(direction, count)| RECORDS.metric(&[("direction", direction)], count));
     let refused = Refusal::ALL
         .map(|why| REFUSED.metric(&[("cause", why.label())], fleet.refused.get(&why).copied().unwrap_or(0)));
-    vec![
+    let mut families = vec![
         CONNECTED.one(fleet.connected.into()),
         LAG.one(fleet.lag.as_secs()),
         RECONNECTS.one(fleet.reconnects),
@@ -71,5 +86,23 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
         REMEMBERED.one(fleet.records),
         BLOCKS.one(fleet.blocks),
         HOSTS.one(fleet.hosts),
+    ];
+    families.extend(fleet.evidence.iter().flat_map(|(counts, age)| gather_evidence(counts, *age)));
+    families
+}
+
+fn gather_evidence(evidence: &EvidenceCounts, age: Option<Duration>) -> Vec<MetricFamily> {
+    let records = [("sent", evidence.sent), ("received", evidence.taken)]
+        .map(|(direction, count)| EVIDENCE_RECORDS.metric(&[("direction", direction)], count));
+    let lost = [("queue", evidence.lost), ("server", evidence.unsaid)]
+        .map(|(cause, count)| EVIDENCE_LOST.metric(&[("cause", cause)], count));
+    let age = age.map(|age| EVIDENCE_AGE.metric(&[], age.as_secs()));
+    vec![
+        EVIDENCE_HOSTS.one(evidence.hosts),
+        EVIDENCE_AGE.with(age.into_iter().collect()),
+        EVIDENCE_ATTACKED.one(evidence.attacked),
+        EVIDENCE_RECORDS.with(records.to_vec()),
+        EVIDENCE_REFUSED.one(evidence.refused),
+        EVIDENCE_LOST.with(lost.to_vec()),
     ]
 }

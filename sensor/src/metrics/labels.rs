@@ -1,6 +1,7 @@
 //! Labels of families, for descriptions: told by a snapshot in which everything has happened.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
 use sensor_common::abi::Counter;
@@ -13,6 +14,7 @@ use super::sensing::{Capacities, Sensing};
 use super::surroundings::InterfacePresence;
 use super::web::WebStats;
 use crate::detect::{Severity, Threat};
+use crate::fleet::evidence::EvidenceCounts;
 use crate::kernel::{LabelledCounter, XdpMode, combinations};
 use crate::notify::{DeliveryStats, DenyStats};
 use crate::pipeline;
@@ -68,7 +70,10 @@ fn everything() -> Snapshot {
         capacities: Some(Capacities::default()),
         webhook: Some(DeliveryStats::default()),
         syslog: Some(DeliveryStats::default()),
-        fleet: Some(FleetStats::default()),
+        fleet: Some(FleetStats {
+            evidence: Some((EvidenceCounts::default(), Some(Duration::ZERO))),
+            ..FleetStats::default()
+        }),
         web: Some(WebStats::default()),
         access_logs: vec![AccessLogStats { path: PATH.to_owned(), ..AccessLogStats::default() }],
         detection: Some(Detection {

@@ -1,11 +1,13 @@
 //! How large a scrape can become.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sensor_common::abi::{Counter, Verdict};
 
 use super::{Capacities, Detection, FleetStats, Sensing, Snapshot, WebStats, render};
 use crate::enforce::Mode;
+use crate::fleet::evidence::EvidenceCounts;
 use crate::http::{Anomaly, Method};
 use crate::kernel::{LabelledCounter, XdpMode, combinations};
 use crate::notify::{DeliveryStats, DenyStats};
@@ -84,7 +86,14 @@ fn a_scrape_stays_small() {
     let with_syslog = render(&Snapshot { syslog: Some(DeliveryStats::default()), ..full() }).unwrap();
     let syslog = with_syslog.len().saturating_sub(text.len());
     assert!(syslog > 0 && syslog <= MAX_SYSLOG, "{syslog} bytes about syslog");
-    let with_fleet = render(&Snapshot { fleet: Some(FleetStats::default()), ..full() }).unwrap();
+    let with_fleet = render(&Snapshot {
+        fleet: Some(FleetStats {
+            evidence: Some((EvidenceCounts::default(), Some(Duration::ZERO))),
+            ..FleetStats::default()
+        }),
+        ..full()
+    })
+    .unwrap();
     let fleet = with_fleet.len().saturating_sub(text.len());
     assert!(fleet > 0 && fleet <= MAX_FLEET, "{fleet} bytes about the fleet");
 }

@@ -165,7 +165,7 @@ impl Redis {
 }
 
 /// What `docs/fleet.md` lets the user do.
-const ACL: [&str; 12] = [
+const ACL: [&str; 13] = [
     "-@all",
     "+xadd",
     "+xread",
@@ -178,6 +178,7 @@ const ACL: [&str; 12] = [
     "+hvals",
     "+set",
     "+get",
+    "+mget",
 ];
 
 impl Drop for Redis {

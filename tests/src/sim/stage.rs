@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sensor::clock::Timestamp;
 use sensor::event::{Held, Login, LoginOutcome};
-use sensor::identity::{Hasher, Key, KeyedHash, Kind};
+use sensor::identity::{FleetHashes, Hasher, Key, KeyedHash, Kind};
 
 use super::apps::{App, Shares};
 use super::plan::{Plan, Window};
@@ -178,6 +178,7 @@ impl Stage<'_> {
             fingerprint,
             session: None,
             leaked: None,
+            fleet: FleetHashes::default(),
         };
         self.emit(visitor, at, ("POST", (Route::Login, 0)), status, Some(login))
     }

@@ -7,6 +7,8 @@
     reason = "a wrong test may panic; what it measures is printed"
 )]
 
+pub(crate) mod evidence;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
@@ -336,10 +338,12 @@ fn over_tls_with_a_user_of_its_own() -> Result<()> {
     let redis = Redis::start()?;
     let (user, address, port) = (Redis::USER, Redis::ADDRESS, Redis::TLS_PORT);
     let url = format!("rediss://{user}@{address}:{port}/0");
+    let key = evidence::key_file()?;
     let more = format!(
-        "password_file = \"{}\"\nca_file = \"{}\"",
+        "password_file = \"{}\"\nca_file = \"{}\"\nevidence_key_file = \"{}\"",
         redis.file("password").display(),
-        redis.file("cert.pem").display()
+        redis.file("cert.pem").display(),
+        key.path().join("evidence.key").display()
     );
     let mut fleet = Fleet { hosts: Vec::new(), redis, nets: Vec::new(), directory: tempfile::tempdir()? };
     for number in 0..2 {
@@ -349,6 +353,11 @@ fn over_tls_with_a_user_of_its_own() -> Result<()> {
     ensure!(wait_until(PATIENCE, connected), "{}\n{}", fleet.redis.log(), fleet.logs());
     fleet.hosts[0].ok(&["block", "add", "203.0.113.1", "--fleet"])?;
     ensure!(wait_until(AGREEMENT, || fleet.blocked_on(0..2, "203.0.113.1/32")), "{}", fleet.logs());
+    let has_sums = || {
+        let evidence = &status(&fleet.hosts[1])["evidence"];
+        evidence["age_ms"].is_u64() && evidence["trouble"].is_null()
+    };
+    ensure!(wait_until(AGREEMENT, has_sums), "{}", status(&fleet.hosts[1])["evidence"]);
     let metrics = fleet.hosts[1].metrics()?;
     ensure!(metrics.sum("sensor_fleet_connected", &[]) == 1, "not connected by its metrics");
     ensure!(metrics.sum("sensor_fleet_blocks", &[]) == 1, "no block by its metrics");

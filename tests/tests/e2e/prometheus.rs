@@ -17,6 +17,8 @@ use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
 use serde_json::Value;
 
+use crate::fleet::evidence::write_key;
+
 /// A password of [`LoginServer`], and a list of leaked ones with its SHA-1 hash.
 const LEAKED: (&str, &str) = ("right-7", "CCBDA9C939739D40BF617C929841E3C4D0FC8545:12\n");
 
@@ -78,7 +80,7 @@ fn play(net: &Net) -> Result<()> {
 }
 
 /// Prepares a daemon with every way out of alerts that has families of its own (nobody listens where syslog is sent), with
-/// an access log that is not there yet, a fleet whose server is away, a list of leaked passwords and an OpenAPI document.
+/// an access log that is not there yet, a fleet that shares evidence and whose server is away, a list of leaked passwords and an OpenAPI document.
 fn daemon(net: &Net) -> Result<Daemon> {
     let daemon = Daemon::prepare(net, "")?;
     let deny = daemon.config_path().with_file_name("deny.conf");
@@ -88,13 +90,15 @@ fn daemon(net: &Net) -> Result<Daemon> {
     let public: Value = serde_json::from_slice(&made.stdout)?;
     let leaked = deny.with_file_name("leaked.txt");
     let document = deny.with_file_name("shop.json");
+    let evidence = deny.with_file_name("evidence.key");
+    write_key(&evidence)?;
     fs::write(&leaked, LEAKED.1)?;
     fs::write(&document, DOCUMENT)?;
     daemon.write_config(&format!(
         "{}[login]\nleaked_passwords = {leaked:?}\n\n[login.shop]\nroute = \"/login\"\nsuccess_status = [\"200\"]\n\
          failure_status = [\"401\"]\n\n[routes]\nopenapi = {document:?}\n\n[alerts.deny_file]\npath = {:?}\n\n\
          [alerts.syslog]\nurl = \"tcp://127.0.0.1:1\"\n\n[access_logs]\n{:?} = \"nginx\"\n\n\
-         [fleet]\nurl = \"redis://127.0.0.1:1\"\nauthority = {}\n",
+         [fleet]\nurl = \"redis://127.0.0.1:1\"\nauthority = {}\nevidence_key_file = {evidence:?}\n",
         config("enforce", "off"),
         deny.display().to_string(),
         deny.with_file_name("access.log").display().to_string(),

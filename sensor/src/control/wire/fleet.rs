@@ -46,8 +46,38 @@ pub struct FleetReport {
     pub records: u64,
     /// Blocks in force here because of other hosts.
     pub blocks: u64,
+    /// What hosts count together.
+    #[serde(default)]
+    pub evidence: FleetEvidence,
     /// Every host.
     pub hosts: Vec<FleetHost>,
+}
+
+/// What hosts of a fleet count together.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct FleetEvidence {
+    /// Whether this host takes part.
+    pub shared: bool,
+    /// Why there are no sums.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Other hosts heard within the last ten minutes.
+    pub hosts: u64,
+    /// Age of the sums in milliseconds; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<u64>,
+    /// Login routes on which all hosts together see an attack.
+    pub attacked: u64,
+    /// Records that the server has.
+    pub sent: u64,
+    /// Records of other hosts that were news.
+    pub taken: u64,
+    /// Records of other hosts that were refused.
+    pub refused: u64,
+    /// Attempts that were not counted for the fleet: too many came at once.
+    pub lost: u64,
+    /// Attempts of which no other host heard: the server was away for ten minutes, or there was no room.
+    pub unsaid: u64,
 }
 
 /// One host of a fleet.

@@ -14,7 +14,7 @@ mod words;
 
 pub use clients_by::{ClientsBy, ClientsRow};
 pub use explanation::{AlertExplanation, Explanation, Site, Within};
-pub use fleet::{FleetHost, FleetReport, FleetSays};
+pub use fleet::{FleetEvidence, FleetHost, FleetReport, FleetSays};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use logs::AccessLogReport;
 pub use posture::PostureReport;

@@ -34,6 +34,7 @@ impl Engine {
             refused: refused.map(|(why, count)| (why.label().to_owned(), *count)).collect(),
             records: stats.records,
             blocks: stats.blocks,
+            evidence: self.fleet.evidence.report(),
             hosts: hosts(member),
         })
     }
@@ -89,6 +90,7 @@ impl Engine {
             records: count(member.standing().len()),
             blocks: count(self.policy.fleet_blocks().len()),
             hosts: count(member.roster().hosts().filter(|(_, host)| host.expelled.is_none()).count()),
+            evidence: self.fleet.evidence.stats(),
         }
     }
 }

@@ -9,13 +9,13 @@ use ipnet::IpNet;
 use crate::detect::window::{Moment, hash_of};
 use crate::detect::{Offender, Severity, Subject};
 use crate::event::Exchange;
-use crate::identity::KeyedHash;
+use crate::identity::{FleetHashes, KeyedHash};
 use crate::prefix::ClientNet;
 
 /// The network shared by the addresses of one subscriber or one rack: a /24, or an IPv6 /48, which a site gets (RFC
 /// 6177, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Network(u64);
+pub struct Network(u64);
 
 const IPV4: u64 = 1 << 63;
 
@@ -91,6 +91,10 @@ pub(crate) struct Attempt<'a> {
     pub(crate) neighbours: u32,
     /// Whether logins fail for everybody.
     pub(crate) outage: bool,
+    /// Whether it counts for the control group.
+    pub(crate) is_control: bool,
+    /// As all hosts of a fleet hash it.
+    pub(crate) fleet: FleetHashes,
 }
 
 impl Attempt<'_> {

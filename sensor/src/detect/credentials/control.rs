@@ -56,11 +56,16 @@ impl Control {
         Learned(self.usual)
     }
 
-    /// An attempt of the group.
-    pub(super) fn observe(&mut self, client: u64, failed: bool, now: Moment) {
+    /// The usual share of failures.
+    pub(crate) fn usual(&self) -> f64 {
+        self.usual.mean()
+    }
+
+    /// An attempt of the group. Returns whether it counts.
+    pub(super) fn observe(&mut self, client: u64, failed: bool, now: Moment) -> bool {
         let (once, compared) = (Span::of(ONCE), Span::of(COMPARED));
         if self.asked.contains(client, now, once) {
-            return;
+            return false;
         }
         self.asked.insert(client, now, once);
         if self.latest.len() >= LATEST {
@@ -75,6 +80,7 @@ impl Control {
         if !self.is_failing(now) {
             self.usual.learn(failed, 1.0);
         }
+        true
     }
 
     /// Whether logins fail for everybody.
@@ -89,10 +95,21 @@ impl Control {
         if passed.saturating_add(failed) < ENOUGH {
             return 0.0;
         }
-        let odds = (f64::from(failed) + 0.5) / (f64::from(passed) + 0.5);
-        let usual = self.usual.mean().clamp(0.01, 0.99);
-        (odds.ln() - (usual / (1.0 - usual)).ln()).max(0.0)
+        odds_shift((failed, passed), self.usual.mean())
     }
+}
+
+/// By how much higher the odds of a failure are than usual, as a logarithm; 0 if they are not.
+pub(crate) fn odds_shift((failed, passed): (u32, u32), usual: f64) -> f64 {
+    let odds = (f64::from(failed) + 0.5) / (f64::from(passed) + 0.5);
+    let usual = usual.clamp(0.01, 0.99);
+    (odds.ln() - (usual / (1.0 - usual)).ln()).max(0.0)
+}
+
+/// Whether a control group of several hosts fails: as large a share as on one host, of at least as many attempts.
+pub(crate) fn failing(failed: u32, tried: u32) -> bool {
+    let (latest, most) = (u32::try_from(LATEST).unwrap_or(12), u32::try_from(FAILED).unwrap_or(9));
+    tried >= latest && failed.saturating_mul(latest) >= tried.saturating_mul(most)
 }
 
 /// A share whose odds are shifted.
@@ -110,31 +127,36 @@ mod tests {
         Moment::from_millis(second * 1_000)
     }
 
+    fn note(control: &mut Control, client: u64, failed: bool, at: Moment) {
+        let _counts = control.observe(client, failed, at);
+    }
+
     #[test]
     fn an_outage_is_known_within_a_dozen_clients_and_over_as_soon() {
         let mut control = Control::new(None);
-        (0..100).for_each(|client| control.observe(hash_of(client), client % 10 == 0, second(client)));
+        (0..100).for_each(|client| note(&mut control, hash_of(client), client % 10 == 0, second(client)));
         assert!(!control.is_failing(second(100)));
-        (100..112).for_each(|client| control.observe(hash_of(client), true, second(client)));
+        (100..112).for_each(|client| note(&mut control, hash_of(client), true, second(client)));
         assert!(control.is_failing(second(112)));
-        (112..120).for_each(|client| control.observe(hash_of(client), false, second(client)));
+        (112..120).for_each(|client| note(&mut control, hash_of(client), false, second(client)));
         assert!(!control.is_failing(second(120)));
     }
 
     #[test]
     fn one_client_cannot_make_up_an_outage() {
         let mut control = Control::new(None);
-        (0..1_000).for_each(|_| control.observe(hash_of(1), true, second(5)));
+        (0..1_000).for_each(|_| note(&mut control, hash_of(1), true, second(5)));
         assert!(!control.is_failing(second(5)));
     }
 
     #[test]
     fn more_failures_than_usual_shift_the_odds() {
         let mut control = Control::new(None);
-        (0..2_000).for_each(|client| control.observe(hash_of(client), client % 10 == 0, second(client * 3)));
+        (0..2_000)
+            .for_each(|client| note(&mut control, hash_of(client), client % 10 == 0, second(client * 3)));
         assert!(control.shift(second(6_000)) < 0.3, "{}", control.shift(second(6_000)));
         (2_000..2_600)
-            .for_each(|client| control.observe(hash_of(client), client % 3 == 0, second(client * 3)));
+            .for_each(|client| note(&mut control, hash_of(client), client % 3 == 0, second(client * 3)));
         let shift = control.shift(second(7_800));
         assert!((0.8..1.6).contains(&shift), "{shift}");
         assert!((shifted(0.2, 1.1) - 0.43).abs() < 0.01);

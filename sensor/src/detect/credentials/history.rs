@@ -118,9 +118,7 @@ impl History {
         let (site, unread) = (self.sources.site(client), self.unread);
         self.unread = self.unread.wrapping_add(u64::from(login.unread));
         let route = self.route(exchange, now);
-        if familiar {
-            route.control.observe(hash_of(client.owner()), failed, now);
-        }
+        let is_control = familiar && route.control.observe(hash_of(client.owner()), failed, now);
         let outage = route.control.is_failing(now);
         let unread = login.unread.then_some(unread);
         Some(Attempt {
@@ -142,6 +140,8 @@ impl History {
             settled,
             neighbours,
             outage,
+            is_control,
+            fleet: login.fleet,
         })
     }
 

@@ -10,19 +10,22 @@ mod incident;
 mod recent;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::config::{Config, Response};
 use super::learning::{Begun, PIECE, Taken};
+use super::shared::{Others, Shared};
 use super::window::{Moment, Steady};
 use super::{Detector, Offender, Signal, Threat, Usage};
 use super::{account_takeover, brute_force, credential_stuffing, distributed, password_spraying};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange, Login};
 
-pub(crate) use attempt::{Attempt, Network, Source};
-pub(crate) use control::{Control, shifted};
+pub use attempt::Network;
+pub(crate) use attempt::{Attempt, Source};
+pub(crate) use control::{Control, failing, odds_shift, shifted};
 use familiar::Familiar;
 pub(crate) use history::Client;
 use history::{History, REMEMBERED, Route};
@@ -44,6 +47,7 @@ pub(super) struct Credentials {
     distributed: distributed::Rule,
     stuffing_on: bool,
     takeover_on: bool,
+    others: Others,
 }
 
 /// Where cases are reported.
@@ -134,6 +138,7 @@ impl Credentials {
             distributed: distributed::Rule::new(&config.distributed),
             stuffing_on,
             takeover_on: is_on(Threat::AccountTakeover),
+            others: Others::default(),
         })
     }
 
@@ -243,6 +248,9 @@ impl Credentials {
             return;
         };
         let outcome = rule.observe(attempt, &mut client.sampling, (watch, control), accounts);
+        if let Some(told) = distributed::Rule::told(attempt, outcome.whose, watch, control) {
+            self.others.tell(told);
+        }
         let Some(case) = outcome.case else { return };
         let watch = &*watch;
         let part = |seen: &Seen| seen.failed && rule.matched(seen, watch, name, now);
@@ -265,6 +273,14 @@ impl Credentials {
             for (case, account) in found {
                 signals.extend(desk.file(case, false, |_| false, |_| account));
             }
+        }
+    }
+
+    /// Takes what all hosts of a fleet together found, if that is news.
+    fn hear(&mut self, at: Timestamp) {
+        let Some(outlook) = self.others.news(at) else { return };
+        for (name, route) in self.history.routes.iter_mut() {
+            route.watch.hear(outlook.routes.get(name), self.desk.now);
         }
     }
 
@@ -302,6 +318,7 @@ impl Detector for Credentials {
     fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
         self.desk.at = now;
         self.desk.now = self.steady.at(now);
+        self.hear(now);
         let from = signals.len();
         self.desk.incidents.advance(self.desk.now, now, signals);
         if self.takeover_on && signals.len() > from {
@@ -317,6 +334,10 @@ impl Detector for Credentials {
 
     fn name(&self) -> &'static str {
         "credentials"
+    }
+
+    fn join(&mut self, shared: &Arc<dyn Shared>) {
+        self.others = Others::of(shared);
     }
 
     fn take(&mut self, begun: Option<Begun>) -> Taken {

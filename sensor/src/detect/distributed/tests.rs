@@ -12,15 +12,15 @@ const DAY_MS: u64 = 24 * HOUR;
 
 /// A site's people: some programs, of which a few are common; each user has a home network and sometimes another
 /// address, so many per mille of whose attempts come from somewhere new.
-struct Site {
+pub(crate) struct Site {
     random: Random,
     users: u64,
     roaming: u64,
-    failing: u64,
+    pub(crate) failing: u64,
 }
 
 impl Site {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { random: Random::new(seed), users: 20_000, roaming: 200, failing: 100 }
     }
 
@@ -46,7 +46,7 @@ impl Site {
     }
 
     /// So many visits a minute over a time.
-    fn visits(&mut self, from: u64, to: u64, per_minute: u64) -> Vec<Try> {
+    pub(crate) fn visits(&mut self, from: u64, to: u64, per_minute: u64) -> Vec<Try> {
         let mut attempts = Vec::new();
         for _ in 0..(to - from) * per_minute / MINUTE {
             let at = from + self.random.below(to - from);
@@ -57,7 +57,7 @@ impl Site {
 }
 
 /// An attack: addresses, attempts of each, over a time.
-fn attack(
+pub(crate) fn attack(
     seed: u64,
     addresses: u64,
     each: u64,

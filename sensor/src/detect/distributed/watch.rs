@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::drought::Drought;
 use super::{COMMON, COMMON_SHARE};
-use crate::detect::credentials::{Attempt, Network, Seen};
+use crate::detect::credentials::{Attempt, Seen};
+use crate::detect::shared::{Attack, SLOT, Sums, Trait};
 use crate::detect::window::{
     Counter, Cusum, Distinct, Hypotheses, Moment, Ratio, Span, Spread, Table, hash_of,
 };
+use crate::duration::milliseconds;
 
 /// Period that counts as the present.
 pub(super) fn lately() -> Span {
@@ -29,18 +31,9 @@ const REMEMBERED: Duration = Duration::from_secs(86_400);
 /// Maximum traits of an attack.
 const SHARED: usize = 64;
 /// Accounts that a trait must be seen failing on within a day, to be one of an attack.
-const ACCOUNTS: u32 = 10;
+pub(crate) const TRAIT_ACCOUNTS: u32 = 10;
 /// A trait of an attack expires if nobody shows it for this long.
 const OVER: Duration = Duration::from_secs(3_600);
-
-/// A trait that attempts may share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Trait {
-    /// The order of header names and the User-Agent.
-    Program(u64),
-    /// The network.
-    Network(Network),
-}
 
 impl Trait {
     pub(super) const fn of_attempt(attempt: &Attempt<'_>) -> [Self; 2] {
@@ -49,13 +42,6 @@ impl Trait {
 
     pub(super) const fn of_seen(seen: &Seen) -> [Self; 2] {
         [Self::Program(seen.fingerprint), Self::Network(seen.network)]
-    }
-
-    fn name(self) -> String {
-        match self {
-            Self::Program(fingerprint) => format!("fingerprint {fingerprint:016x}"),
-            Self::Network(network) => format!("network {network}"),
-        }
     }
 }
 
@@ -107,6 +93,10 @@ pub(crate) struct Watch {
     pub(super) drought: Drought,
     passed: Counter,
     groups: Table<Trait, Group>,
+    /// What all hosts of a fleet together found, and whether it has a trait that was not found before.
+    fleet: Option<Attack>,
+    shared_in_fleet: Vec<Shared>,
+    is_news: bool,
 }
 
 impl Watch {
@@ -127,6 +117,9 @@ impl Watch {
             drought: Drought::default(),
             passed: Counter::default(),
             groups: Table::new(TRAITS, REMEMBERED),
+            fleet: None,
+            shared_in_fleet: Vec::new(),
+            is_news: false,
         }
     }
 
@@ -180,7 +173,7 @@ impl Watch {
                     self.shared.iter_mut().skip(place).take(1).for_each(|shared| shared.last = now)
                 }
                 None if score >= evidence
-                    && group.accounts.count(now, day()) >= ACCOUNTS
+                    && group.accounts.count(now, day()) >= TRAIT_ACCOUNTS
                     && self.shared.len() < SHARED =>
                 {
                     self.shared.push(Shared { what, last: now, since });
@@ -192,9 +185,55 @@ impl Watch {
         recognised
     }
 
+    /// Takes what the hosts of a fleet together found on the route; none if that is nothing.
+    pub(crate) fn hear(&mut self, found: Option<&Attack>, now: Moment) {
+        let traits = found.map(|found| found.traits.as_slice()).unwrap_or_default();
+        let known = |what: Trait| self.shared_in_fleet.iter().any(|shared| shared.what == what);
+        let is_news = traits.iter().any(|(what, _)| !known(*what));
+        let shared = traits.iter().map(|(what, sums)| {
+            let ago = milliseconds(SLOT).saturating_mul(sums.slots.saturating_add(1));
+            let since = Moment::from_millis(now.millis().saturating_sub(ago));
+            Shared { what: *what, last: now, since: Some(since) }
+        });
+        self.shared_in_fleet = shared.collect();
+        self.is_news |= is_news;
+        self.fleet = found.cloned();
+    }
+
+    /// Whether the fleet found a trait since the last call: earlier attempts may have it.
+    pub(super) const fn take_news(&mut self) -> bool {
+        std::mem::replace(&mut self.is_news, false)
+    }
+
+    /// What the fleet found about the route as a whole.
+    pub(super) fn fleet(&self) -> Option<Sums> {
+        self.fleet.as_ref()?.whole
+    }
+
+    /// The same about one of these traits, or else about the route.
+    pub(super) fn fleet_for(&self, traits: [Trait; 2]) -> Option<Sums> {
+        let found = self.fleet.as_ref()?;
+        let of_traits = found.traits.iter().find(|(what, _)| traits.contains(what));
+        of_traits.map(|(_, sums)| *sums).or(found.whole)
+    }
+
+    /// Whether the fleet found anything.
+    pub(super) fn is_on_elsewhere(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|found| found.whole.is_some() || !found.traits.is_empty())
+    }
+
+    /// Whether strangers who failed here got in on other hosts.
+    pub(super) fn is_explained(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|found| found.is_explained)
+    }
+
+    fn all_shared(&self) -> impl Iterator<Item = &Shared> {
+        self.shared.iter().chain(&self.shared_in_fleet)
+    }
+
     /// Whether one of these is a trait of the attack; if so, whether legitimate clients lack it.
     pub(super) fn shares(&self, traits: [Trait; 2], now: Moment) -> Option<bool> {
-        let shared = traits.into_iter().filter(|what| self.shared.iter().any(|shared| shared.what == *what));
+        let shared = traits.into_iter().filter(|what| self.all_shared().any(|shared| shared.what == *what));
         shared.map(|what| !self.is_common(what, now)).max()
     }
 
@@ -210,21 +249,21 @@ impl Watch {
 
     /// Start of the ongoing attack with one of these traits.
     pub(super) fn since(&self, traits: [Trait; 2]) -> Option<Moment> {
-        let shared = self.shared.iter().filter(|shared| traits.contains(&shared.what));
+        let shared = self.all_shared().filter(|shared| traits.contains(&shared.what));
         shared.filter_map(|shared| shared.since).min()
     }
 
     /// The trait that the attack shares with an attempt, or else its clearest one.
     pub(super) fn strongest(&self, traits: [Trait; 2], now: Moment) -> Option<Found> {
-        let of_attempt = self.shared.iter().filter(|shared| traits.contains(&shared.what));
-        let candidates = of_attempt.chain(&self.shared).filter_map(|shared| {
+        let of_attempt = self.all_shared().filter(|shared| traits.contains(&shared.what));
+        let candidates = of_attempt.chain(self.all_shared()).filter_map(|shared| {
             let group = self.groups.peek(&shared.what, now)?;
             Some((shared, group))
         });
         let (shared, group) =
             candidates.take(2).max_by(|one, other| one.1.cusum.score().total_cmp(&other.1.cusum.score()))?;
         Some(Found {
-            name: shared.what.name(),
+            name: shared.what.to_string(),
             score: group.cusum.score(),
             passed: group.passed.count(now, day()),
             since: shared.since,

@@ -17,6 +17,15 @@ pub(crate) struct Hypotheses {
     pub(crate) changed: f64,
 }
 
+impl Hypotheses {
+    /// The log likelihood ratio of a trial.
+    pub(crate) fn step(self, hit: bool) -> f64 {
+        let Self { normal, changed } = self;
+        let step = if hit { (changed / normal).ln() } else { ((1.0 - changed) / (1.0 - normal)).ln() };
+        if step.is_finite() { step } else { 0.0 }
+    }
+}
+
 /// The sum.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cusum {
@@ -27,9 +36,7 @@ pub(crate) struct Cusum {
 impl Cusum {
     /// One more trial. The sum is capped at `most`, so that it falls in time when the change is over.
     pub(crate) fn add(&mut self, hit: bool, hypotheses: Hypotheses, most: f64, now: Moment) {
-        let Hypotheses { normal, changed } = hypotheses;
-        let step = if hit { (changed / normal).ln() } else { ((1.0 - changed) / (1.0 - normal)).ln() };
-        let score = self.score + if step.is_finite() { step } else { 0.0 };
+        let score = self.score + hypotheses.step(hit);
         if score <= 0.0 {
             *self = Self::default();
         } else {

@@ -65,6 +65,7 @@ pub use config::{
     MAX_LOGIN_RULES, STATUSES, Statuses, login_text,
 };
 
+use super::fleet_keys::FleetHashes;
 use super::hash::KeyedHash;
 use super::leaked::Leaks;
 use super::principal::Principals;
@@ -132,6 +133,9 @@ pub struct Login {
     /// being looked up.
     #[serde(rename = "leaked_password", skip_serializing_if = "Option::is_none")]
     pub leaked: Option<bool>,
+    /// The account and the password as all hosts of a fleet hash them. Not part of any record.
+    #[serde(skip)]
+    pub fleet: FleetHashes,
 }
 
 fn as_text<S: Serializer>(hash: &Option<KeyedHash>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -299,6 +303,7 @@ impl Logins {
                 fingerprint,
                 session: session.filter(|_| is_success),
                 leaked: accepted.and_then(|password| leaks.has(password, hasher)),
+                fleet: hasher.fleet(found.user, found.password),
             }
         };
         let mut logins = self.found.iter().zip(&self.outcomes).map(login);

@@ -332,6 +332,15 @@ fn fleet_row() -> Row {
                 .query(sum(&fleet::HOSTS, "instance", ""), "{{instance}} hosts")
                 .query(sum(&fleet::BLOCKS, "instance", ""), "{{instance}} blocks")
                 .query(sum(&fleet::REMEMBERED, "instance", ""), "{{instance}} records"),
+            lines("Evidence", "short", &[&fleet::EVIDENCE_HOSTS, &fleet::EVIDENCE_ATTACKED])
+                .note("Hosts whose counts are part of the sums, and login routes on which these show an attack.")
+                .query(sum(&fleet::EVIDENCE_HOSTS, "instance", ""), "{{instance}} hosts")
+                .query(sum(&fleet::EVIDENCE_ATTACKED, "instance", ""), "{{instance}} routes"),
+            lines("Time since the evidence was summed", "s", &[&fleet::EVIDENCE_AGE])
+                .query(select(&fleet::EVIDENCE_AGE, ""), "{{instance}}"),
+            losses_by("Evidence exchanged", &fleet::EVIDENCE_RECORDS, "direction"),
+            losses_of("Evidence refused", &[(&fleet::EVIDENCE_REFUSED, "records")]),
+            losses_by("Attempts not shared", &fleet::EVIDENCE_LOST, "cause"),
             losses_by("Records exchanged", &fleet::RECORDS, "direction"),
             losses_by("Records refused", &fleet::REFUSED, "cause"),
             losses_of(

@@ -176,6 +176,7 @@ fn a_session_is_the_account_that_logged_in() {
             login.method = Some("POST");
             login.login = Some(Login {
                 leaked: None,
+                fleet: crate::identity::FleetHashes::default(),
                 session: Some(session),
                 unread: false,
                 user: Some(names.user(u64::from(user))),
