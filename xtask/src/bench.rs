@@ -27,6 +27,8 @@ enum Suite {
     Tls,
     /// What seeing HTTP/2 costs.
     Http2,
+    /// What a fleet costs, and how fast it is.
+    Fleet,
     /// What an idle daemon takes, how soon one with many blocks is ready, what its limits leave of downloads.
     Daemon,
     /// What each megabyte of hostile input costs, beside ordinary traffic.
@@ -42,6 +44,7 @@ impl Suite {
             Self::Http => "http",
             Self::Tls => "tls",
             Self::Http2 => "http2",
+            Self::Fleet => "fleet",
             Self::Daemon => "daemon",
             Self::Hostile => "hostile",
             Self::Series => "series",

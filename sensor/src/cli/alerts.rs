@@ -150,14 +150,16 @@ pub(super) fn line(alert: &Alert) -> String {
     let about = about(alert);
     // Most summaries begin with the subject, which is already on the line.
     let summary = alert.summary.strip_prefix(&about).and_then(|rest| rest.strip_prefix(' '));
+    let units = alert.units.join(", ");
     format!(
-        "{} {} {:<8} {} {}: {}{}",
+        "{} {} {:<8} {} {}: {}{}{}",
         seconds(alert.ts),
         alert.id,
         alert.severity.label(),
         alert.detector.slug(),
         printable(&about),
         printable(summary.unwrap_or(&alert.summary)),
+        if units.is_empty() { String::new() } else { format!(", at {}", printable(&units)) },
         done(alert).map(|done| format!(" [{done}]")).unwrap_or_default()
     )
 }

@@ -66,6 +66,7 @@ impl Engine {
         rows.sort_unstable_by_key(|row| Reverse((row.rates.by(sort), row.total(sort), row.client)));
         rows.truncate(top);
         self.mark(&mut rows);
+        rows.iter_mut().for_each(|row| row.units = self.units_of(&row.client));
         Ok(rows)
     }
 
@@ -82,6 +83,12 @@ impl Engine {
             clients.push((row.client, Counted { rates, packets, bytes, requests, drops, failures }));
         })?;
         Ok(clients)
+    }
+
+    /// The systemd units and containers that answered a client.
+    pub(super) fn units_of(&self, client: &IpNet) -> Vec<String> {
+        let net = self.config.tuning.prefixes.net_of(client.addr());
+        self.sensing.as_ref().map(|sensing| sensing.served().units(net)).unwrap_or_default()
     }
 
     pub(super) fn client_row(&self, client: &Client, before: Option<&Client>) -> ClientRow {
@@ -104,6 +111,7 @@ impl Engine {
             proven: slot.is_proven(),
             failures: 0,
             standing: Standing::default(),
+            units: Vec::new(),
             incident: None,
         }
     }

@@ -1,4 +1,5 @@
-//! Clients by autonomous system, country or network: what a distributed attack has in common.
+//! Clients by autonomous system, country or network, which is what a distributed attack has in common, and by the unit
+//! that answered them.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -7,8 +8,12 @@ use ipnet::IpNet;
 use tokio::task::spawn_blocking;
 
 use super::commands::{Commands, SAMPLE};
+use super::engine::Engine;
+use super::sensing::Sensing;
+use super::served::ServedBy;
 use crate::control::wire::{ClientSort, ClientsBy, ClientsRow, Rates};
 use crate::groups::{Databases, Group, Origins};
+use crate::kernel::ClientPrefixes;
 
 /// What is counted of one client.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,10 +37,11 @@ impl Commands {
         let databases = self.engine().config.databases.clone();
         check(&databases, by)?;
         let before = self.engine().sample_clients().map_err(|error| error.to_string())?;
+        let units = Units::of(&self.engine());
         tokio::time::sleep(SAMPLE).await;
         let clients = self.engine().clients_since(&before).map_err(|error| error.to_string())?;
         let rows = spawn_blocking(move || {
-            let namer = Namer::open(&databases, by)?;
+            let namer = Namer { units, ..Namer::open(&databases, by)? };
             Ok(busiest(clients, &namer, top, sort))
         });
         rows.await.map_err(|error| error.to_string())?
@@ -47,7 +53,7 @@ fn check(databases: &Databases, by: ClientsBy) -> Result<(), String> {
     let (what, key, path) = match by {
         ClientsBy::Asn => ("asn", "asn_database", &databases.asn_database),
         ClientsBy::Country => ("country", "country_database", &databases.country_database),
-        ClientsBy::Prefix => return Ok(()),
+        ClientsBy::Prefix | ClientsBy::Unit => return Ok(()),
     };
     let missing =
         format!("--by {what} needs a database: set `names.{key}` to a file in MaxMind's format and reload");
@@ -58,6 +64,21 @@ fn check(databases: &Databases, by: ClientsBy) -> Result<(), String> {
 struct Namer {
     by: ClientsBy,
     origins: Origins,
+    units: Units,
+}
+
+/// Who answered which client.
+#[derive(Default)]
+struct Units {
+    served: ServedBy,
+    prefixes: ClientPrefixes,
+}
+
+impl Units {
+    fn of(engine: &Engine) -> Self {
+        let served = engine.sensing.as_ref().map(Sensing::served).unwrap_or_default();
+        Self { served, prefixes: engine.config.tuning.prefixes }
+    }
 }
 
 impl Namer {
@@ -65,16 +86,16 @@ impl Namer {
         let wanted = match by {
             ClientsBy::Asn => Databases { country_database: None, ..databases.clone() },
             ClientsBy::Country => Databases { asn_database: None, ..databases.clone() },
-            ClientsBy::Prefix => Databases::default(),
+            ClientsBy::Prefix | ClientsBy::Unit => Databases::default(),
         };
         let mut trouble = None;
         let origins = Origins::open(&wanted, |error| trouble = Some(error.to_string()));
-        trouble.map_or(Ok(Self { by, origins }), Err)
+        trouble.map_or(Ok(Self { by, origins, units: Units::default() }), Err)
     }
 
-    /// The group, and whose it is.
-    fn name(&self, client: &IpNet) -> (Option<String>, Option<String>) {
-        match self.by {
+    /// The groups, and whose they are: one, but for a client of several units.
+    fn names(&self, client: &IpNet) -> Vec<(Option<String>, Option<String>)> {
+        let one = match self.by {
             ClientsBy::Prefix => (Some(network_of(client).to_string()), None),
             ClientsBy::Asn => {
                 let place = self.origins.of(client.addr());
@@ -84,7 +105,13 @@ impl Namer {
                 let country = self.origins.of(client.addr()).country;
                 (country.map(|country| format!("country:{country}")), None)
             }
-        }
+            ClientsBy::Unit => {
+                let units = self.units.served.units(self.units.prefixes.net_of(client.addr()));
+                let named: Vec<_> = units.into_iter().map(|unit| (Some(unit), None)).collect();
+                return if named.is_empty() { vec![(None, None)] } else { named };
+            }
+        };
+        vec![one]
     }
 }
 
@@ -98,13 +125,14 @@ fn network_of(client: &IpNet) -> IpNet {
 fn busiest(clients: Vec<(IpNet, Counted)>, namer: &Namer, top: usize, sort: ClientSort) -> Vec<ClientsRow> {
     let mut rows: HashMap<Option<String>, ClientsRow> = HashMap::new();
     for (client, counted) in clients {
-        let (group, organization) = namer.name(&client);
-        let row = rows.entry(group).or_insert_with_key(|group| ClientsRow {
-            group: group.clone(),
-            organization,
-            ..ClientsRow::default()
-        });
-        add(row, &counted);
+        for (group, organization) in namer.names(&client) {
+            let row = rows.entry(group).or_insert_with_key(|group| ClientsRow {
+                group: group.clone(),
+                organization,
+                ..ClientsRow::default()
+            });
+            add(row, &counted);
+        }
     }
     let mut rows: Vec<ClientsRow> = rows.into_values().collect();
     let total = |row: &ClientsRow| match sort {

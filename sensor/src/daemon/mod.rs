@@ -53,6 +53,7 @@ mod scrape;
 mod secrets;
 mod sense;
 mod sensing;
+mod served;
 mod source;
 mod supervisor;
 mod surroundings;

@@ -8,7 +8,8 @@ use super::engine::Engine;
 use super::incidents::open_about;
 use crate::clock::Timestamp;
 use crate::control::wire::{
-    Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, Site, StatusReport, Within,
+    ClientRow, Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, Site, StatusReport,
+    Within,
 };
 use crate::enforce::{Limit, Origin, Scope};
 use crate::kernel::{KernelError, LabelledCounter, LinkLayer};
@@ -260,7 +261,10 @@ impl Engine {
             block: block.map(|(whom, rule)| self.block_row(whom, rule)),
             protected: protection.map(|found| format!("{}, {}", found.prefix, found.why)),
             except: self.exceptions(&prefix),
-            client: client.map(|client| self.client_row(&client, None)),
+            client: client.map(|client| {
+                let row = self.client_row(&client, None);
+                ClientRow { units: self.units_of(&row.client), ..row }
+            }),
             within: (prefix.prefix_len() < network.prefix_len()).then(|| self.within(&prefix)).transpose()?,
             over_limit,
             undo: Vec::new(),

@@ -165,6 +165,7 @@ impl SenseConfig {
         http.choice("overlap", &policies, &mut streams.overlap);
         let paths = [("redacted", Paths::Redacted), ("raw", Paths::Raw)];
         http.choice("paths", &paths, &mut self.pipeline.paths);
+        http.boolean("unit_metrics", &mut self.pipeline.unit_metrics);
         let messages = &mut self.pipeline.http;
         http.integer("max_head_bytes", 1_024..=16 << 20, &mut messages.head_bytes);
         http.integer("max_headers", 8..=1_000, &mut messages.headers);

@@ -26,6 +26,7 @@ use super::posture::{Desk, POSTURE};
 use super::published::Published;
 use super::secrets::Secrets;
 use super::sense::Ports;
+use super::served::ServedBy;
 use super::supervisor::Pulse;
 use super::units::{self, UnitNames};
 use super::watcher::Watcher;
@@ -75,6 +76,7 @@ pub(super) struct Shared {
     published: Mutex<Published>,
     routes: Mutex<Arc<RouteTable>>,
     posture: Arc<Desk>,
+    served: ServedBy,
     pulse: Pulse,
     stop: AtomicBool,
 }
@@ -104,7 +106,9 @@ impl Sensing {
             detectors.join(&joint.shared);
         }
         let mut damages = learned::restore_detectors(&mut baselines, &mut detectors, now);
-        let watcher = Watcher::new(detectors, detect.clients, signals, log.map(BufWriter::new));
+        let shared = Arc::new(Shared::default());
+        let served = shared.served.clone();
+        let watcher = Watcher::new(detectors, detect.clients, served, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
         pipeline.identifier_mut().set_fleet(joint.map(|joint| joint.keys));
         pipeline.expect_secrets(secrets.is_any());
@@ -122,7 +126,6 @@ impl Sensing {
         damages.extend(damage);
         pipeline.expect_lines(!access_logs.is_empty());
         let keeper = Keeper::start(routes, baselines, posture)?;
-        let shared = Arc::new(Shared::default());
         mirror.set_snap(config.snap);
         let mut worker = Worker {
             watch: Watch::new(match &config.ports {
@@ -166,6 +169,11 @@ impl Sensing {
     /// Where a snapshot of the inventory can be ordered.
     pub(super) fn posture_desk(&self) -> Arc<Desk> {
         self.shared.posture.clone()
+    }
+
+    /// Who answered which client.
+    pub(super) fn served(&self) -> ServedBy {
+        self.shared.served.clone()
     }
 
     /// Exchanges by method and route, as last published.

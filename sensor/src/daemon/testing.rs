@@ -64,6 +64,7 @@ fn alert(id: crate::decide::RecordId, now: clock::Timestamp) -> Alert {
         summary: "test alert from `sensor alerts test`; nothing happened".to_owned(),
         evidence: Evidence::default(),
         groups: Vec::new(),
+        units: Vec::new(),
         window: Window { start: now, end: now },
         action: Action::None,
         until: None,

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use super::deciding::Signals;
 use super::failures::Failures;
 use super::proofs::Proofs;
+use super::served::{ServedBy, ServedNotes};
 use crate::clock::{self, Timestamp};
 use crate::detect::Detectors;
 use crate::event::{Event, Exchange, Held, Http2Abuse, LeakedPassword, Source};
@@ -24,6 +25,7 @@ pub(super) struct Watcher {
     pub(super) signals: Signals,
     pub(super) fresh: Vec<String>,
     pub(super) failures: Failures,
+    served: ServedNotes,
     clients: ClientPrefixes,
     pub(super) log: Option<BufWriter<File>>,
     pub(super) log_errors: u64,
@@ -38,6 +40,7 @@ impl Watcher {
     pub(super) fn new(
         detectors: Detectors,
         clients: ClientPrefixes,
+        served: ServedBy,
         signals: Signals,
         log: Option<BufWriter<File>>,
     ) -> Self {
@@ -46,6 +49,7 @@ impl Watcher {
             signals,
             fresh: Vec::new(),
             failures: Failures::new(clients),
+            served: ServedNotes::new(clients, served),
             clients,
             log,
             log_errors: 0,
@@ -123,6 +127,9 @@ impl Observer for Watcher {
         }
         if exchange.proven && !exchange.seen_twice && StatusClass::of(exchange.outcome()).is_failure() {
             self.failures.count(exchange.client);
+        }
+        if let Some(unit) = exchange.unit.filter(|_| exchange.proven) {
+            self.served.note(exchange.client, unit);
         }
     }
 }

@@ -125,6 +125,9 @@ pub struct Alert {
     /// largest first, as `group`, `organization` and the number of `clients`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Share>,
+    /// The systemd units and containers that served the exchanges in the evidence; absent if unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<String>,
     /// The time covered, from the earliest attempt involved to the latest: `start` and `end`.
     pub window: Window,
     /// The action taken; in answers of the daemon, the latest of its incident.
@@ -159,6 +162,7 @@ impl Alert {
             summary: shortened(&signal.summary),
             evidence: finite(&signal.evidence),
             groups: Vec::new(),
+            units: signal.evidence.units(),
             window: Window { start: signal.window.0, end: signal.window.1 },
             action: Action::None,
             until: None,
@@ -225,6 +229,19 @@ pub(crate) mod tests {
         }
     }
 
+    fn sample(unit: Option<&str>) -> Sample {
+        Sample {
+            ts: Timestamp::from_unix_micros(0),
+            client: IpAddr::from([192, 0, 2, 7]),
+            method: None,
+            route: None,
+            path: None,
+            status: Some(401),
+            user: None,
+            unit: unit.map(str::to_owned),
+        }
+    }
+
     #[test]
     fn the_record_has_the_keys_that_others_rely_on() {
         let signal = signal("192.0.2.7", 1_700_000_000);
@@ -246,6 +263,12 @@ pub(crate) mod tests {
             "until": "2023-11-14T22:23:20.000000Z",
         });
         assert_eq!(serde_json::to_value(&alert).unwrap(), expected);
+        let mut served = signal.clone();
+        served.evidence.exchanges =
+            ["b.service", "a.service", "b.service"].map(|unit| sample(Some(unit))).to_vec();
+        served.evidence.exchanges.push(sample(None));
+        let units = Alert::from_signal(&served, id).units;
+        assert_eq!(units, ["a.service", "b.service"]);
         let reason = Alert::from_signal(&signal, id).with_reason("the gateway");
         let value = serde_json::to_value(&reason).unwrap();
         assert_eq!((&value["action"], &value["reason_no_action"]), (&"none".into(), &"the gateway".into()));
@@ -312,10 +335,7 @@ pub(crate) mod tests {
             signal.subject = Subject::Route(route);
             signal.summary = summary;
             signal.confidence = confidence;
-            let sample = Sample {
-                ts: signal.at, client: IpAddr::V6(client.into()), method: None, route: None, path: None, status: Some(401),
-                user: None, unit: None,
-            };
+            let sample = Sample { client: IpAddr::V6(client.into()), ..sample(Some("a.service")) };
             signal.evidence = Evidence { numbers, exchanges: vec![sample; samples] };
             let alert = Alert::from_signal(&signal, RecordId::new(signal.at, 0, 0)).with_reason("because");
             let line = to_json(&alert).unwrap();

@@ -1,6 +1,6 @@
 //! What a detector emits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -209,6 +209,14 @@ impl Evidence {
     pub fn with(mut self, name: &str, number: impl Into<Number>) -> Self {
         self.numbers.insert(name.to_owned(), number.into());
         self
+    }
+
+    /// The systemd units and containers that served the exchanges, in order.
+    #[must_use]
+    pub fn units(&self) -> Vec<String> {
+        let units: BTreeSet<&String> =
+            self.exchanges.iter().filter_map(|sample| sample.unit.as_ref()).collect();
+        units.into_iter().cloned().collect()
     }
 
     /// Adds examples, as many as are shown. One that shows nothing new is left out.

@@ -46,6 +46,8 @@ families! {
     HTTP_UNPROVEN: COUNTER "sensor_http_unproven_exchanges_total";
     /// Exchanges seen twice, around a local proxy.
     HTTP_SEEN_TWICE: COUNTER "sensor_http_seen_twice_total";
+    /// HTTP exchanges by the systemd unit or container that served them.
+    UNIT_EXCHANGES: COUNTER "sensor_unit_exchanges_total";
     /// HTTP exchanges with anomalies, by kind.
     HTTP_PARSE_ERRORS: COUNTER "sensor_http_parse_errors_total";
     /// Unpaired HTTP messages.
@@ -210,7 +212,7 @@ fn by_labels(totals: &Totals) -> BTreeMap<(&'static str, &'static str, StatusCla
     counts
 }
 
-/// Families that only those have who look up passwords, see routes, or forget WebSockets: a scrape stays small. Where
+/// Families that only those have who count by unit, look up passwords, see routes, or forget WebSockets: a scrape stays small. Where
 /// passwords are looked up, or there is an OpenAPI document, what was found is there from the start, as zero.
 fn of_access(http: &pipeline::Snapshot) -> Vec<MetricFamily> {
     let (looked_up, leaked) = http.totals.leaked();
@@ -227,6 +229,18 @@ fn of_access(http: &pipeline::Snapshot) -> Vec<MetricFamily> {
     });
     let rows: Vec<_> = rows.collect();
     let mut families = Vec::new();
+    if !http.by_unit.is_empty() {
+        let units = http.by_unit.iter().flat_map(|(unit, counts)| {
+            // The first failure is an increase.
+            let is_there = |class: StatusClass, count| count > 0 || class.is_failure();
+            let counts = StatusClass::ALL.into_iter().zip(*counts);
+            let counts = counts.filter(move |(class, count)| is_there(*class, *count));
+            counts.map(|(class, count)| {
+                UNIT_EXCHANGES.metric(&[("unit", unit), ("status_class", class.label())], count)
+            })
+        });
+        families.push(UNIT_EXCHANGES.with(units.collect()));
+    }
     if http.websockets_forgotten > 0 {
         families.push(WEBSOCKETS_FORGOTTEN.one(http.websockets_forgotten));
     }

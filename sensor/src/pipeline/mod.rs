@@ -4,6 +4,7 @@
 //! the same exchanges.
 
 mod by_route;
+mod by_unit;
 mod connections;
 mod finish;
 mod latency;
@@ -20,6 +21,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub use by_route::{MAX_ROUTES, RECENT_WINDOW, RouteCounts, RouteLine, RouteTable};
+pub use by_unit::{ClassCounts, MAX_UNITS_TOLD};
 pub use totals::{DURATION_BUCKETS, Durations, StatusClass, Totals};
 
 use documented::DocumentedFields;
@@ -63,6 +65,9 @@ pub struct Config {
     /// numbers are replaced by a keyed hash, such as `{token:1a2b3c4d5e6f7788}`. `raw`: as sent, including secrets.
     /// Queries, fragments and path parameters are omitted either way, and route templates never contain secrets.
     pub paths: Paths,
+    /// Whether metrics count exchanges by the systemd unit or container that served them
+    /// (`sensor_unit_exchanges_total`): at most 32 of them, then `other`; `unknown` if nobody is known.
+    pub unit_metrics: bool,
 }
 
 /// What is wrong with a configuration.
@@ -107,6 +112,8 @@ pub struct Snapshot {
     pub websockets_forgotten: u64,
     /// Rows of the inventory by who is answered.
     pub inventory: posture::Rows,
+    /// Exchanges by who served them, if they are counted.
+    pub by_unit: Vec<(String, ClassCounts)>,
 }
 
 impl Snapshot {
@@ -131,6 +138,7 @@ impl Snapshot {
             looks_up_passwords: true,
             has_document: true,
             websockets_forgotten: 1,
+            by_unit: vec![("nginx.service".to_owned(), [1; StatusClass::ALL.len()])],
             ..Self::default()
         }
     }
@@ -189,7 +197,7 @@ impl<O: Observer> Pipeline<O> {
         let finish = Finish {
             identifier: Identifier::new(&config.identity, key)?,
             routes: Routes::new(&config.routes)?,
-            tally: Tally::default(),
+            tally: Tally::new(config.unit_metrics),
             inspector: Inspector::new(&config.inspect, key),
             inventory: Inventory::new(&config.posture),
             redactor: Redactor::new(config.paths, key),
@@ -277,6 +285,7 @@ impl<O: Observer> Pipeline<O> {
             has_document: self.streams.protocol().inner().sink().inspector.has_document(),
             websockets_forgotten: self.streams.protocol().inner().sink().sockets.forgotten,
             inventory: self.inventory().by_access(),
+            by_unit: self.by_unit(),
         }
     }
 
@@ -315,6 +324,11 @@ impl<O: Observer> Pipeline<O> {
     pub fn by_route(&self, now: Timestamp) -> RouteTable {
         let sink = self.streams.protocol().inner().sink();
         sink.tally.by_route.table(&sink.routes, &sink.units, now)
+    }
+
+    fn by_unit(&self) -> Vec<(String, ClassCounts)> {
+        let sink = self.streams.protocol().inner().sink();
+        sink.tally.by_unit.told(&sink.units)
     }
 
     /// What was seen of routes.

@@ -1,21 +1,28 @@
 //! What is counted of exchanges, each once.
 
 use super::by_route::ByRoute;
+use super::by_unit::ByUnit;
 use super::totals::Totals;
 use super::twice::{Twice, What};
 use crate::event::{Exchange, LoginOutcome, UnitId};
 use crate::http::{self, Request};
 use crate::route::Route;
 
-/// Totals, all and by route.
+/// Totals, all, by route and by unit.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) totals: Totals,
     pub(super) by_route: ByRoute,
+    pub(super) by_unit: ByUnit,
     twice: Twice,
 }
 
 impl Tally {
+    /// By unit only if asked to.
+    pub(super) fn new(by_unit: bool) -> Self {
+        Self { by_unit: ByUnit::new(by_unit), ..Self::default() }
+    }
+
     /// Whether lines of access logs are to be expected.
     pub(super) fn expect_lines(&mut self, are_expected: bool) {
         self.twice.expect_lines(are_expected);
@@ -45,6 +52,7 @@ impl Tally {
         }
         totals.count(event.http_version, method.label(), event.status, duration);
         totals.unproven = totals.unproven.saturating_add(u64::from(!event.proven));
+        self.by_unit.note(unit, event.status);
         self.by_route.note((place, unit), method, event.outcome(), (event.seen, duration));
         false
     }

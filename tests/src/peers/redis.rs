@@ -123,6 +123,11 @@ impl Redis {
         Ok(kill(Pid::from_raw(i32::try_from(child.id())?), signal)?)
     }
 
+    /// As [`Namespace::enter`], in the server's namespace.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.namespace.enter(work)
+    }
+
     /// Links the server of a network, as host `number`.
     ///
     /// # Errors

@@ -9,105 +9,19 @@
 
 pub(crate) mod evidence;
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, UdpSocket};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use sensor_tests::daemon::{Daemon, PATIENCE};
-use sensor_tests::netns::{FLOODER, GATEWAY, Net, SERVER_V4, v4};
+use sensor_tests::netns::{FLOODER, GATEWAY, SERVER_V4, v4};
+use sensor_tests::peers::fleet::{AGREEMENT, Fleet, blocked_at, is_blocked, plain, status};
 use sensor_tests::peers::redis::Redis;
-use sensor_tests::scene::{UDP_PORT, config};
+use sensor_tests::scene::UDP_PORT;
 use sensor_tests::tools;
 use sensor_tests::wait::{now, wait_until};
 use serde_json::Value;
-
-/// How long all hosts may take to agree after the server or a host is back.
-const AGREEMENT: Duration = Duration::from_secs(10);
-
-/// Hosts with a server; dropped in this order.
-struct Fleet {
-    hosts: Vec<Daemon>,
-    redis: Redis,
-    nets: Vec<Net>,
-    directory: tempfile::TempDir,
-}
-
-impl Fleet {
-    /// So many enrolled hosts, connected to a server.
-    fn new(count: u8, url: &str, more: &str) -> Result<Self> {
-        let redis = Redis::start()?;
-        let directory = tempfile::tempdir()?;
-        let mut fleet = Self { hosts: Vec::new(), redis, nets: Vec::new(), directory };
-        for number in 0..count {
-            fleet.add(number, url, more)?;
-        }
-        for host in &fleet.hosts {
-            ensure!(wait_until(PATIENCE, || fleet.is_connected(host)), "not connected: {}", host.log());
-        }
-        let know = |host: &Daemon| {
-            status(host)["hosts"].as_array().is_some_and(|all| all.len() == usize::from(count))
-        };
-        ensure!(wait_until(AGREEMENT, || fleet.hosts.iter().all(know)), "hosts do not know each other");
-        Ok(fleet)
-    }
-
-    fn authority(&self) -> PathBuf {
-        self.directory.path().join("authority.key")
-    }
-
-    fn add(&mut self, number: u8, url: &str, more: &str) -> Result<()> {
-        let net = Net::new()?;
-        self.redis.link(&net, number)?;
-        let mut host = Daemon::prepare(&net, "")?;
-        let authority = self.authority();
-        if number == 0 {
-            let made =
-                host.program(&["fleet", "init", &authority.display().to_string(), "--json"]).output()?;
-            ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-            std::fs::write(self.directory.path().join("public"), made.stdout)?;
-        }
-        let public: Value = serde_json::from_slice(&std::fs::read(self.directory.path().join("public"))?)?;
-        host.write_config(&format!(
-            "{}\n[fleet]\nurl = \"{url}\"\nauthority = {}\nhost = \"web{number}\"\nname = \"test\"\n{more}\n",
-            config("enforce", "off"),
-            public["authority"]
-        ))?;
-        host.run()?;
-        host.ok(&["fleet", "join", "--authority", &authority.display().to_string()])?;
-        self.hosts.push(host);
-        self.nets.push(net);
-        Ok(())
-    }
-
-    fn is_connected(&self, host: &Daemon) -> bool {
-        status(host)["connected"] == true
-    }
-
-    fn authorized(&self, by: usize, what: &str, host: &str) -> Result<String> {
-        self.hosts[by].ok(&["fleet", what, host, "--authority", &self.authority().display().to_string()])
-    }
-
-    /// Whether a prefix is blocked on all of these hosts.
-    fn blocked_on(&self, hosts: impl IntoIterator<Item = usize>, prefix: &str) -> bool {
-        hosts.into_iter().all(|host| is_blocked(&self.hosts[host], prefix))
-    }
-
-    fn logs(&self) -> String {
-        self.hosts.iter().map(Daemon::log).collect::<Vec<_>>().join("\n----\n")
-    }
-}
-
-fn status(host: &Daemon) -> Value {
-    host.json(&["fleet", "status"]).unwrap_or_default()
-}
-
-fn is_blocked(host: &Daemon, prefix: &str) -> bool {
-    let list = host.json(&["block", "list"]).unwrap_or_default();
-    list.as_array().is_some_and(|rows| rows.iter().any(|row| row["prefix"] == prefix))
-}
 
 /// One datagram of a client.
 fn send(client: IpAddr) -> std::io::Result<usize> {
@@ -116,26 +30,6 @@ fn send(client: IpAddr) -> std::io::Result<usize> {
 
 fn drops(host: &Daemon) -> u64 {
     host.metrics().map_or(0, |metrics| metrics.packets_because("drop", "blocked"))
-}
-
-fn plain() -> String {
-    format!("redis://{}:{}", Redis::ADDRESS, Redis::PORT)
-}
-
-/// When each prefix was blocked on a host, in seconds since 1970, by this cause.
-fn blocked_at(host: &Daemon, by: &str) -> Result<BTreeMap<String, f64>> {
-    let audit = host.json_lines(&["audit"])?;
-    let of_cause = audit.iter().filter(|entry| entry["what"] == "block_added" && entry["cause"]["by"] == by);
-    of_cause
-        .map(|entry| {
-            let at = entry["ts"].as_str().context("no time")?;
-            let (_, seconds) = at.trim_end_matches('Z').rsplit_once('T').context("no time")?;
-            let parts: Vec<f64> = seconds.split(':').map(str::parse).collect::<Result<_, _>>()?;
-            let [hours, minutes, seconds] = parts[..] else { anyhow::bail!("{at}") };
-            let prefix = entry["subject"].as_str().unwrap_or_default().to_owned();
-            Ok((prefix, hours * 3_600.0 + minutes * 60.0 + seconds))
-        })
-        .collect()
 }
 
 #[test]
@@ -322,7 +216,7 @@ fn a_stolen_host_is_expelled_and_undone() -> Result<()> {
     let undone = || !fleet.blocked_on([0], "203.0.113.1/32") && !fleet.blocked_on([1], "203.0.113.1/32");
     ensure!(wait_until(AGREEMENT, undone), "{}", fleet.logs());
     // Another key is nobody's authority.
-    let other = fleet.directory.path().join("other.key").display().to_string();
+    let other = fleet.directory().join("other.key").display().to_string();
     let made = fleet.hosts[0].program(&["fleet", "init", &other]).output()?;
     ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     ensure!(fleet.hosts[0].ok(&["fleet", "expel", "web1", "--authority", &other]).is_err());
@@ -345,7 +239,7 @@ fn over_tls_with_a_user_of_its_own() -> Result<()> {
         redis.file("cert.pem").display(),
         key.path().join("evidence.key").display()
     );
-    let mut fleet = Fleet { hosts: Vec::new(), redis, nets: Vec::new(), directory: tempfile::tempdir()? };
+    let mut fleet = Fleet::of(redis)?;
     for number in 0..2 {
         fleet.add(number, &url, &more)?;
     }

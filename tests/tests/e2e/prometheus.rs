@@ -95,7 +95,8 @@ fn daemon(net: &Net) -> Result<Daemon> {
     fs::write(&leaked, LEAKED.1)?;
     fs::write(&document, DOCUMENT)?;
     daemon.write_config(&format!(
-        "{}[login]\nleaked_passwords = {leaked:?}\n\n[login.shop]\nroute = \"/login\"\nsuccess_status = [\"200\"]\n\
+        "{}[http]\nunit_metrics = true\n\n[login]\nleaked_passwords = {leaked:?}\n\n\
+         [login.shop]\nroute = \"/login\"\nsuccess_status = [\"200\"]\n\
          failure_status = [\"401\"]\n\n[routes]\nopenapi = {document:?}\n\n[alerts.deny_file]\npath = {:?}\n\n\
          [alerts.syslog]\nurl = \"tcp://127.0.0.1:1\"\n\n[access_logs]\n{:?} = \"nginx\"\n\n\
          [fleet]\nurl = \"redis://127.0.0.1:1\"\nauthority = {}\nevidence_key_file = {evidence:?}\n",

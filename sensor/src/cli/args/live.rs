@@ -57,6 +57,7 @@ pub(in crate::cli) enum By {
     Asn,
     Country,
     Prefix,
+    Unit,
 }
 
 impl From<By> for ClientsBy {
@@ -65,6 +66,7 @@ impl From<By> for ClientsBy {
             By::Asn => Self::Asn,
             By::Country => Self::Country,
             By::Prefix => Self::Prefix,
+            By::Unit => Self::Unit,
         }
     }
 }

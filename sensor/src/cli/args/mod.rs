@@ -120,7 +120,7 @@ pub(in crate::cli) enum Command {
         /// Sort key
         #[arg(long, value_enum, default_value_t = Sort::Packets)]
         sort: Sort,
-        /// Put clients together by autonomous system, country, or network (/24 of IPv4, /48 of IPv6)
+        /// Put clients together by autonomous system, country, network (/24 of IPv4, /48 of IPv6), or the unit that answered them
         #[arg(long, value_enum, conflicts_with = "resolve")]
         by: Option<By>,
         /// Look up host names in DNS, and mark verified search engine crawlers

@@ -4,7 +4,7 @@ use super::super::names::Names;
 use super::{table, trimmed};
 use crate::control::wire::{ClientRow, ClientsRow};
 
-/// With a column of names if any is known.
+/// With a column of units and one of names if any are known.
 pub(in crate::cli) fn clients(rows: &[ClientRow], names: &Names) -> String {
     if rows.is_empty() {
         return "no clients yet; a source becomes one with its second packet".to_owned();
@@ -20,12 +20,12 @@ pub(in crate::cli) fn clients(rows: &[ClientRow], names: &Names) -> String {
         "failures",
         "incident",
     ];
+    // Columns of what is known of any.
+    let is_served = rows.iter().any(|row| !row.units.is_empty());
     let is_named = rows.iter().any(|row| names.get(&row.client).is_some());
-    if is_named {
-        head.push("name");
-    }
+    head.extend(is_served.then_some("units").into_iter().chain(is_named.then_some("name")));
     let mut table = table(&head, 1);
-    table.align_left(9);
+    (9..head.len()).for_each(|column| table.align_left(column));
     for row in rows {
         let mark = row.incident.map(|mark| format!("{} {}", mark.severity.label(), mark.id));
         let name = is_named.then(|| names.get(&row.client).map(ToString::to_string).unwrap_or_default());
@@ -40,7 +40,8 @@ pub(in crate::cli) fn clients(rows: &[ClientRow], names: &Names) -> String {
             row.failures.to_string(),
             mark.unwrap_or_default(),
         ];
-        table.add_row(cells.into_iter().chain(name));
+        let units = is_served.then(|| row.units.join(", "));
+        table.add_row(cells.into_iter().chain(units).chain(name));
     }
     trimmed(&table)
 }

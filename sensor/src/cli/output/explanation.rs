@@ -35,6 +35,9 @@ fn as_of(found: &Explanation, now: Timestamp) -> String {
                 client.packets, client.bytes, client.requests, client.drops
             ));
             lines.push(address(client.proven).to_owned());
+            if !client.units.is_empty() {
+                lines.push(format!("answered by {}", printable(&client.units.join(", "))));
+            }
         }
         None => lines.push("not in the client table: idle, or seen at most once".to_owned()),
     }

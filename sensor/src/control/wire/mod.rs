@@ -1,6 +1,6 @@
 //! The wire types of the control socket.
 
-mod clients_by;
+mod clients;
 mod explanation;
 mod fleet;
 mod incident;
@@ -12,15 +12,15 @@ mod routes;
 mod ssh;
 mod words;
 
-pub use clients_by::{ClientsBy, ClientsRow};
+pub use clients::{ClientRow, ClientSort, ClientsBy, ClientsRow, Rates};
 pub use explanation::{AlertExplanation, Explanation, Site, Within};
 pub use fleet::{FleetEvidence, FleetHost, FleetReport, FleetSays};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use logs::AccessLogReport;
 pub use posture::PostureReport;
 pub use report::{
-    AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow,
-    Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport, StatusReport,
+    AllowRow, BlockAdded, BlockRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow, Losses,
+    ModeReport, PendingRow, Reloaded, Removed, SecretsReport, StatusReport,
 };
 
 pub use role::Role;
@@ -256,35 +256,4 @@ pub enum Answer {
     Done(serde_json::Value),
     /// It was not done, and nothing was changed.
     Refused(String),
-}
-
-/// Order of `sensor clients`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClientSort {
-    /// Packets per second.
-    #[default]
-    Packets,
-    /// Bits per second.
-    Bits,
-    /// HTTP requests per second.
-    Requests,
-    /// Drops per second.
-    Drops,
-    /// Failed HTTP requests per second.
-    Failures,
-}
-
-impl ClientRow {
-    /// What clients are sorted by if their rates are equal.
-    #[must_use]
-    pub const fn total(&self, sort: ClientSort) -> u64 {
-        match sort {
-            ClientSort::Packets => self.packets,
-            ClientSort::Bits => self.bytes,
-            ClientSort::Requests => self.requests,
-            ClientSort::Drops => self.drops,
-            ClientSort::Failures => self.failures,
-        }
-    }
 }

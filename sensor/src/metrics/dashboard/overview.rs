@@ -13,7 +13,9 @@ use crate::metrics::detection::{
 use crate::metrics::families::{
     BLOCKS, BLOCKS_ACTIVE, BYTES, CLIENTS_ADMITTED, CLIENTS_TRACKED, INTERFACE_INFO, MODE, PACKETS,
 };
-use crate::metrics::http::{HTTP_DURATION, HTTP_EXCHANGES, HTTP_PARSE_ERRORS, HTTP_ROUTES, LOGINS};
+use crate::metrics::http::{
+    HTTP_DURATION, HTTP_EXCHANGES, HTTP_PARSE_ERRORS, HTTP_ROUTES, LOGINS, UNIT_EXCHANGES,
+};
 use crate::metrics::identity::{ANOMALIES, CLIENTS, PRINCIPALS, UNTRUSTED};
 use crate::metrics::inspect::{FINDINGS, SKIPPED};
 
@@ -132,6 +134,9 @@ fn http() -> Row {
                 .colours(&[("success", GREEN), ("failure", VERMILION), ("unknown", GREY)]),
             areas("Exchanges by method and version", "reqps", &[&HTTP_EXCHANGES])
                 .query(rate(&HTTP_EXCHANGES, "method, version", ""), "{{method}} HTTP/{{version}}"),
+            areas("Exchanges by unit", "reqps", &[&UNIT_EXCHANGES])
+                .note("Systemd units and containers, with `http.unit_metrics`.")
+                .query(rate(&UNIT_EXCHANGES, "unit", ""), "{{unit}}"),
             bars("HTTP anomalies", &[&HTTP_PARSE_ERRORS])
                 .query(increase(&HTTP_PARSE_ERRORS, "kind", "", "$__rate_interval"), "{{kind}}"),
         ],

@@ -13,6 +13,7 @@ mod command;
 mod contest;
 mod crowd;
 mod daemon;
+mod fleet;
 mod flood;
 mod frames;
 mod hostile;
@@ -56,6 +57,8 @@ enum Suite {
     Tls(TlsArgs),
     /// What seeing HTTP/2 costs: pipeline, memory, server, blocks; needs root.
     Http2(Http2Args),
+    /// What a fleet costs and how fast it is: blocks on their way, the server, telling others; needs root.
+    Fleet(FleetArgs),
     /// What an idle daemon takes, and how soon one with 100,000 blocks is ready; needs root.
     Daemon(SuiteArgs),
     /// What each megabyte of hostile input costs, beside ordinary traffic.
@@ -88,6 +91,15 @@ struct TlsArgs {
     #[command(flatten)]
     suite: SuiteArgs,
     /// Only the parts whose name has this in it: pipeline, memory, live, handshakes, response.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    only: String,
+}
+
+#[derive(clap::Args)]
+struct FleetArgs {
+    #[command(flatten)]
+    suite: SuiteArgs,
+    /// Only the parts whose name has this in it: hosts, engine, telling.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     only: String,
 }
@@ -131,6 +143,11 @@ fn main() -> Result<()> {
         Suite::Http2(Http2Args { suite: args, only }) => {
             let mut report = Report::new(args.effort())?;
             http2::measure(&mut report, args.effort(), &only).context("HTTP/2 could not be measured")?;
+            (report, args)
+        }
+        Suite::Fleet(FleetArgs { suite: args, only }) => {
+            let mut report = Report::new(args.effort())?;
+            fleet::measure(&mut report, args.effort(), &only).context("the fleet could not be measured")?;
             (report, args)
         }
         Suite::Daemon(args) => {

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use sensor::clock;
-use sensor_tests::netns::many;
+use sensor_tests::netns::{Net, many};
 use sensor_tests::peers::http::Client;
 use sensor_tests::peers::login::{LoginServer, RIGHT, attempt};
 use sensor_tests::wait::pace_until;
@@ -17,7 +17,8 @@ use super::*;
 const HOSTS: u8 = 3;
 /// People, each with an address and an account; a share of failures is known after as many.
 const PEOPLE: u8 = 210;
-/// Attackers at each host at first, and until it is found: too few for a host that sees only these.
+/// Attackers at each host at first, and until it is found: too few for a host that sees only these. Each has an address of
+/// its own, since a client that meets several hosts counts once.
 const FIRST: u8 = 12;
 const MOST: u8 = 15;
 /// As `shared` has it: what happens in different slots is judged apart, too.
@@ -56,7 +57,7 @@ impl Attack {
         let fleet = Fleet::new(HOSTS, &plain(), &more)?;
         let mut servers = Vec::new();
         for net in &fleet.nets {
-            net.add_many(PEOPLE + MOST)?;
+            net.add_many(PEOPLE + MOST * HOSTS)?;
             servers.push(LoginServer::start(&net.server)?);
         }
         let mut attack = Self { fleet, _servers: servers, person: 0, attackers: 0 };
@@ -86,9 +87,10 @@ impl Attack {
     /// One more attacker tries one account at each host.
     fn strike(&mut self) {
         self.attackers += 1;
-        for (host, net) in self.fleet.nets.iter().enumerate() {
+        for (host, net) in (0..).zip(&self.fleet.nets) {
             // One that is blocked has no answer.
-            let _refused = bot(net, PEOPLE + self.attackers, &format!("victim{host}-{}", self.attackers));
+            let _refused =
+                bot(net, attacker(host, self.attackers), &format!("victim{host}-{}", self.attackers));
         }
     }
 
@@ -118,6 +120,11 @@ impl Attack {
         }
         Ok(false)
     }
+}
+
+/// The address of the attackers of a host, from 1.
+const fn attacker(host: u8, number: u8) -> u8 {
+    PEOPLE + host * MOST + number
 }
 
 /// A program of its own tries to log in.
@@ -163,8 +170,8 @@ fn what_each_host_sees_a_third_of_is_found_by_all() -> Result<()> {
     // Each host blocks those that it met, and no host anybody else.
     let blocked = || {
         let blocks = |host: &Daemon| host.json(&["block", "list"]).unwrap_or_default().to_string();
-        let last = many(PEOPLE + 1).to_string();
-        attack.fleet.hosts.iter().all(|host| blocks(host).contains(&format!("\"{last}/32\"")))
+        let met = |number| format!("\"{}/32\"", many(attacker(number, 1)));
+        (0..).zip(&attack.fleet.hosts).all(|(number, host)| blocks(host).contains(&met(number)))
     };
     ensure!(wait_until(AGREEMENT, blocked), "{}", attack.fleet.logs());
     for host in &attack.fleet.hosts {

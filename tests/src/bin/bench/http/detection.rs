@@ -1,10 +1,15 @@
 //! What the detectors cost: the pipeline with all of them, and without.
 
-use anyhow::{Result, ensure};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
+use anyhow::{Result, anyhow, ensure};
 use sensor::clock::Timestamp;
+use sensor::detect::shared::{Outlook, Shared, Told};
 use sensor::detect::{self, Detectors};
 use sensor::event::{Event, Exchange};
-use sensor::identity::Key;
+use sensor::identity::{FleetKeys, Key};
 use sensor::pipeline::{Config, Observer, Pipeline};
 
 use super::conversation::{Conversation, REQUEST, response};
@@ -19,6 +24,25 @@ const CONNECTIONS: u32 = 64;
 const LOGINS: u32 = 20;
 /// What must remain of the speed.
 const TARGET: f64 = 0.6;
+/// The same of telling other hosts.
+const TARGET_TELLING: f64 = 0.97;
+/// Attempts that wait for whoever tells them, as in the daemon.
+const INBOX: usize = 16_384;
+
+/// The daemon's task that speaks with other hosts, as the detectors see it.
+#[derive(Debug)]
+struct Others(SyncSender<Told>);
+
+impl Shared for Others {
+    fn tell(&self, told: Told) {
+        // As in the daemon, what does not fit is lost.
+        let _lost = self.0.try_send(told);
+    }
+
+    fn outlook(&self) -> Option<Arc<Outlook>> {
+        None
+    }
+}
 
 /// Runs all detectors, and lets them know the time once a second.
 struct Watch {
@@ -26,6 +50,12 @@ struct Watch {
     detectors: Detectors,
     told: Timestamp,
     signals: u64,
+}
+
+impl Watch {
+    fn of(detectors: Detectors) -> Self {
+        Self { count: Count::default(), detectors, told: Timestamp::default(), signals: 0 }
+    }
 }
 
 impl Observer for Watch {
@@ -44,13 +74,12 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     let (rounds, count) = if effort.quick { (2_u32, 200_000_u32) } else { (7, 2_000_000) };
     let (mut without, mut with, mut signals) = (f64::MAX, f64::MAX, 0);
     for _ in 0..rounds {
-        let (seconds, pipeline) = run(count, Count::default())?;
+        let (seconds, pipeline) = run(count, Count::default(), None)?;
         let counted = pipeline.observer().0;
         ensure!(counted == u64::from(count / CONNECTIONS * CONNECTIONS), "{counted} exchanges");
         without = without.min(seconds);
-        let detectors = Detectors::new(&detect::Config::default());
-        let watch = Watch { count: Count::default(), detectors, told: Timestamp::default(), signals: 0 };
-        let (seconds, pipeline) = run(count, watch)?;
+        let watch = Watch::of(Detectors::new(&detect::Config::default()));
+        let (seconds, pipeline) = run(count, watch, None)?;
         ensure!(pipeline.observer().count.0 == counted, "{} exchanges", pipeline.observer().count.0);
         signals = pipeline.observer().signals;
         with = with.min(seconds);
@@ -66,9 +95,40 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     Ok(())
 }
 
-/// How long so many exchanges take, and the pipeline.
-fn run<O: Observer>(count: u32, observer: O) -> Result<(f64, Pipeline<O>)> {
+/// A host that tells others of its logins, beside one that does not; the best of some rounds, both in turn.
+pub(crate) fn telling(report: &mut Report, effort: Effort) -> Result<()> {
+    let (rounds, count) = if effort.quick { (2_u32, 200_000_u32) } else { (7, 2_000_000) };
+    let keys = FleetKeys::parse("00112233445566778899aabbccddeeff".repeat(2).as_bytes());
+    let keys = keys.map_err(|why| anyhow!(why))?;
+    let (mut alone, mut telling, mut told) = (f64::MAX, f64::MAX, 0);
+    for _ in 0..rounds {
+        let (seconds, _) = run(count, Watch::of(Detectors::new(&detect::Config::default())), None)?;
+        alone = alone.min(seconds);
+        let (sender, inbox) = sync_channel(INBOX);
+        let reader = thread::spawn(move || inbox.iter().count());
+        let mut detectors = Detectors::new(&detect::Config::default());
+        detectors.join(&(Arc::new(Others(sender)) as Arc<dyn Shared>));
+        let (seconds, pipeline) = run(count, Watch::of(detectors), Some(keys.clone()))?;
+        telling = telling.min(seconds);
+        drop(pipeline);
+        told = reader.join().map_err(|_panic| anyhow!("the reader ended early"))?;
+        ensure!(told > 0, "nobody was told");
+    }
+    let per_second = |seconds: f64| f64::from(count) / seconds;
+    report.compare(
+        "exchanges of a host that tells a fleet of its logins, one in 20",
+        (per_second(telling), PER_SECOND),
+        ("alone", per_second(alone)),
+        Some(Target::AtLeast(TARGET_TELLING)),
+    );
+    report.note(format!("{told} attempts were told of {count} exchanges"));
+    Ok(())
+}
+
+/// How long so many exchanges take, and the pipeline; of a host with these keys of a fleet.
+fn run<O: Observer>(count: u32, observer: O, keys: Option<FleetKeys>) -> Result<(f64, Pipeline<O>)> {
     let mut pipeline = Pipeline::new(&Config::default(), &Key::from_bytes([7; 32]), observer)?;
+    pipeline.identifier_mut().set_fleet(keys);
     let (response, logins) = (response(100), logins());
     let mut conversations: Vec<Conversation> = (0..CONNECTIONS).map(Conversation::new).collect();
     for conversation in &mut conversations {

@@ -3,7 +3,7 @@
 
 mod authorization;
 pub(crate) mod conversation;
-mod detection;
+pub(crate) mod detection;
 mod inspection;
 pub(crate) mod live;
 mod memory;
