@@ -37,6 +37,8 @@ impl Process {
         fs::write(&config, configuration)?;
         let log = fs::File::create(prefix.path().join("stderr.log"))?;
         let mut command = namespace.command("nginx");
+        // Libraries that were put there come before the system's.
+        command.env("LD_LIBRARY_PATH", prefix.path());
         command.arg("-p").arg(prefix.path()).arg("-c").arg(&config);
         let child = command.stdout(Stdio::null()).stderr(log).spawn().context("cannot start nginx")?;
         let mut process = Self { child, prefix };

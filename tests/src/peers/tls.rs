@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::nginx::Process;
 use crate::netns::Namespace;
@@ -29,6 +29,18 @@ impl TlsNginx {
     /// # Errors
     /// If it does not come up.
     pub fn start(namespace: &Namespace) -> Result<Self> {
+        Self::start_in(namespace, |_| Ok(()))
+    }
+
+    /// The same with a copy of OpenSSL's library of its own, in its directory.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start_with_its_own_library(namespace: &Namespace) -> Result<Self> {
+        Self::start_in(namespace, |directory| copy_library(&directory.join(Self::LIBRARY)))
+    }
+
+    fn start_in(namespace: &Namespace, prepare: impl Fn(&Path) -> Result<()>) -> Result<Self> {
         let prefix = tempfile::Builder::new().prefix("sensor-nginx-tls-").tempdir()?;
         for (name, bytes) in FILES {
             let path = prefix.path().join("files").join(name);
@@ -37,7 +49,21 @@ impl TlsNginx {
         }
         certificate(prefix.path(), "ec", &["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])?;
         certificate(prefix.path(), "rsa", &["rsa:2048"])?;
+        prepare(prefix.path())?;
         Ok(Self(Process::start(namespace, prefix, &configuration(), Self::PORT)?))
+    }
+
+    /// The name of the library.
+    pub const LIBRARY: &'static str = "libcrypto.so.3";
+
+    /// Replaces its own library as an upgrade does: under another name at first, so that whoever has the old file keeps it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn upgrade_library(&self) -> Result<()> {
+        let new = self.file("libcrypto.new");
+        copy_library(&new)?;
+        Ok(fs::rename(new, self.file(Self::LIBRARY))?)
     }
 
     /// Where its certificates are, and where files may be put that go with it.
@@ -70,6 +96,15 @@ impl TlsNginx {
     }
 }
 
+/// Copies the system's library.
+fn copy_library(to: &Path) -> Result<()> {
+    let directories = fs::read_dir("/usr/lib")?.filter_map(|entry| Some(entry.ok()?.path()));
+    let places = directories.chain(["/usr/lib64".into(), "/usr/lib".into()]);
+    let found = places.map(|place| place.join(TlsNginx::LIBRARY)).find(|path| path.is_file());
+    fs::copy(found.context("no libcrypto.so.3")?, to)?;
+    Ok(())
+}
+
 fn certificate(directory: &Path, name: &str, kind: &[&str]) -> Result<()> {
     let mut openssl = Command::new("openssl");
     openssl.current_dir(directory).args([
@@ -91,7 +126,7 @@ fn certificate(directory: &Path, name: &str, kind: &[&str]) -> Result<()> {
 fn configuration() -> String {
     let [main, retry, certificate] = [TlsNginx::PORT, TlsNginx::RETRY_PORT, TlsNginx::CERTIFICATE_PORT];
     format!(
-        "daemon off;\nworker_processes 2;\nuser root;\npid nginx.pid;\nerror_log stderr warn;\n\
+        "daemon off;\nenv LD_LIBRARY_PATH;\nworker_processes 2;\nuser root;\npid nginx.pid;\nerror_log stderr warn;\n\
          events {{ worker_connections 4096; }}\n\
          http {{\n  log_format plain '$remote_addr $remote_port $request_method $uri $status $body_bytes_sent $ssl_cipher';\n\
          \x20 access_log access.log plain;\n  keepalive_requests 1000000;\n  client_body_temp_path body;\n  proxy_temp_path proxy;\n\

@@ -81,6 +81,10 @@ impl Live {
     fn start(more: &str, tls: impl Fn(&TlsNginx) -> String) -> Result<Self> {
         let net = Net::new()?;
         let nginx = TlsNginx::start(&net.server)?;
+        Self::watch(net, nginx, more, tls)
+    }
+
+    fn watch(net: Net, nginx: TlsNginx, more: &str, tls: impl Fn(&TlsNginx) -> String) -> Result<Self> {
         let log = nginx.file("exchanges.jsonl");
         let text = format!("{more}[http]\nexchange_log = \"{}\"\n[tls]\n{}", log.display(), tls(&nginx));
         let live = Self { daemon: Daemon::start(&net, &text)?, nginx, net };
@@ -177,6 +181,72 @@ fn nothing_is_lost_while_nginx_reloads() -> Result<()> {
         }
     }
     live.equals_the_access_log(1_200)
+}
+
+/// The second program of nginx, which has the new library; it is nobody's child.
+struct Second(Pid);
+
+impl Drop for Second {
+    fn drop(&mut self) {
+        // Nothing more can be done where this fails.
+        let _ended = kill(self.0, Signal::SIGTERM);
+    }
+}
+
+/// An upgrade replaces the library's file, and nginx changes over to it without closing its port: the old program's
+/// connections are read on, and the new one's as soon as its library is found.
+#[test]
+fn an_upgraded_library_is_read_under_load() -> Result<()> {
+    if tools::skipped("an_upgraded_library_is_read_under_load", &["nginx", "curl", "openssl"]) {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    let nginx = TlsNginx::start_with_its_own_library(&net.server)?;
+    let live = Live::watch(net, nginx, &config("monitor", "off"), |_| String::new())?;
+    let own = format!("path={} ", live.nginx.file(TlsNginx::LIBRARY).display());
+    let probed = |times: usize| live.daemon.log().matches(&own).count() == times;
+    ensure!(wait_until(PATIENCE, || probed(1)), "its library is not found: {}", live.daemon.log());
+    let ask = |path: &str| {
+        let each = |version: &str| {
+            format!(
+                "curl -skZ --http1.1 --parallel-max 4 --tls-max {version} -H 'Connection: close' -o /dev/null \
+                 \"https://$1:8443/{path}/[1-50].txt\""
+            )
+        };
+        browse(&live.net, live.nginx.directory(), &format!("{}; {}", each("1.2"), each("1.3")))
+    };
+    ask("before")?;
+    live.nginx.upgrade_library()?;
+    // Of the old program, whose file is gone.
+    ask("deleted")?;
+    let first = Pid::from_raw(i32::try_from(live.nginx.pid())?);
+    kill(first, Signal::SIGUSR2)?;
+    let number = || -> Option<i32> {
+        let number = fs::read_to_string(live.nginx.file("nginx.pid")).ok()?.trim().parse().ok()?;
+        (number != first.as_raw()).then_some(number)
+    };
+    ensure!(wait_until(PATIENCE, || number().is_some()), "no second program");
+    let _second = Second(Pid::from_raw(number().context("no second program")?));
+    // Old and new workers serve these.
+    let found = || ask("during").is_ok() && probed(2);
+    ensure!(wait_until(PATIENCE, found), "the new library is not found: {}", live.daemon.log());
+    ask("both")?;
+    kill(first, Signal::SIGQUIT)?;
+    ask("after")?;
+    let told = ["/before/", "/deleted/", "/both/", "/after/"];
+    let equal = || -> Result<()> {
+        let is_told = |line: &String| told.iter().any(|path| line.contains(path));
+        let logged: Vec<String> = live.nginx.access_log(is_read)?.into_iter().filter(is_told).collect();
+        ensure!(logged.len() == 100 * told.len(), "{} requests", logged.len());
+        let (seen, expected) = (live.records()?, tally(logged.into_iter()));
+        let seen = tally(seen.iter().map(line).filter(is_told));
+        ensure!(seen == expected, "differs: {:?}", difference(&seen, &expected));
+        Ok(())
+    };
+    if !wait_until(PATIENCE, || equal().is_ok()) {
+        equal().with_context(|| live.daemon.log())?;
+    }
+    Ok(())
 }
 
 #[test]
