@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
 use crate::detect::Detectors;
+use crate::posture::{self, Inventory};
 use crate::route::{Learned, Routes};
 use crate::store::{Damage, StateFile};
 
@@ -27,6 +28,17 @@ pub(super) fn restore_detectors(
         damages.push(baselines.set_aside(unread, "the rest of it is in force", now));
     }
     damages
+}
+
+/// Restores what an earlier daemon had recorded of routes.
+pub(super) fn restore_inventory(
+    file: &mut StateFile<posture::Kept>,
+    inventory: &mut Inventory,
+    now: Timestamp,
+) -> Option<Damage> {
+    let (kept, damage) = file.recall(now);
+    inventory.restore(kept);
+    damage
 }
 
 /// Restores the routes that an earlier daemon learned.

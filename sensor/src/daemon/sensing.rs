@@ -119,9 +119,7 @@ impl Sensing {
         pipeline.set_proving(config.proving(interfaces));
         damages.extend(learned::restore_routes(&mut routes, pipeline.routes_mut(), now));
         let mut posture: StateFile<posture::Kept> = StateFile::open(&paths.state_dir, POSTURE)?;
-        let (kept, damage) = posture.recall(now);
-        damages.extend(damage);
-        pipeline.inventory_mut().restore(kept);
+        damages.extend(learned::restore_inventory(&mut posture, pipeline.inventory_mut(), now));
         let (lines, damage) = Lines::start(access_logs, &paths.state_dir)?;
         damages.extend(damage);
         pipeline.expect_lines(!access_logs.is_empty());

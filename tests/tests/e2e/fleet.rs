@@ -1,7 +1,6 @@
 //! Hosts that share decisions through a real Redis server: blocks and their removal, a server that dies, hosts that are
 //! cut off, stolen hosts.
 #![expect(
-    clippy::float_arithmetic,
     clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a wrong test may panic; what it measures is printed"

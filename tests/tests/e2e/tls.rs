@@ -203,7 +203,7 @@ fn an_upgraded_library_is_read_under_load() -> Result<()> {
     let net = Net::new()?;
     let nginx = TlsNginx::start_with_its_own_library(&net.server)?;
     let live = Live::watch(net, nginx, &config("monitor", "off"), |_| String::new())?;
-    let own = format!("path={} ", live.nginx.file(TlsNginx::LIBRARY).display());
+    let own = format!("{} offset", live.nginx.file(TlsNginx::LIBRARY).display());
     let probed = |times: usize| live.daemon.log().matches(&own).count() == times;
     ensure!(wait_until(PATIENCE, || probed(1)), "its library is not found: {}", live.daemon.log());
     let ask = |path: &str| {

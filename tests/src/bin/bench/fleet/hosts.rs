@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use sensor_tests::daemon::PATIENCE;
 use sensor_tests::peers::fleet::{Fleet, blocked_at, plain, status};
 use sensor_tests::wait::{now, pace_until, wait_until};
+use serde_json::Value;
 
 use super::resp::Connection;
 use crate::clock::Stopwatch;
@@ -42,7 +43,8 @@ fn blocks(report: &mut Report, fleet: &Fleet, count: u64) -> Result<()> {
         pace_until(began + Duration::from_millis(number * PACE));
         first.ok(&["block", "add", &format!("203.0.113.{number}"), "--fleet", "--for", "1h"])?;
     }
-    let everywhere = || others.iter().all(|host| status(host)["blocks"] == count);
+    let everywhere =
+        || others.iter().all(|host| status(host).get("blocks").and_then(Value::as_u64) == Some(count));
     ensure!(wait_until(PATIENCE, everywhere), "not everywhere: {}", fleet.logs());
     let here = blocked_at(first, "command")?;
     let mut took = Vec::new();

@@ -74,12 +74,12 @@ pub(crate) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     let (rounds, count) = if effort.quick { (2_u32, 200_000_u32) } else { (7, 2_000_000) };
     let (mut without, mut with, mut signals) = (f64::MAX, f64::MAX, 0);
     for _ in 0..rounds {
-        let (seconds, pipeline) = run(count, Count::default(), None)?;
+        let (seconds, pipeline) = run(count, Count::default(), (None, &same()))?;
         let counted = pipeline.observer().0;
         ensure!(counted == u64::from(count / CONNECTIONS * CONNECTIONS), "{counted} exchanges");
         without = without.min(seconds);
         let watch = Watch::of(Detectors::new(&detect::Config::default()));
-        let (seconds, pipeline) = run(count, watch, None)?;
+        let (seconds, pipeline) = run(count, watch, (None, &same()))?;
         ensure!(pipeline.observer().count.0 == counted, "{} exchanges", pipeline.observer().count.0);
         signals = pipeline.observer().signals;
         with = with.min(seconds);
@@ -101,14 +101,16 @@ pub(crate) fn telling(report: &mut Report, effort: Effort) -> Result<()> {
     let keys = FleetKeys::parse("00112233445566778899aabbccddeeff".repeat(2).as_bytes());
     let keys = keys.map_err(|why| anyhow!(why))?;
     let (mut alone, mut telling, mut told) = (f64::MAX, f64::MAX, 0);
+    let answers = outcomes();
     for _ in 0..rounds {
-        let (seconds, _) = run(count, Watch::of(Detectors::new(&detect::Config::default())), None)?;
+        let watch = Watch::of(Detectors::new(&detect::Config::default()));
+        let (seconds, _) = run(count, watch, (None, &answers))?;
         alone = alone.min(seconds);
         let (sender, inbox) = sync_channel(INBOX);
         let reader = thread::spawn(move || inbox.iter().count());
         let mut detectors = Detectors::new(&detect::Config::default());
         detectors.join(&(Arc::new(Others(sender)) as Arc<dyn Shared>));
-        let (seconds, pipeline) = run(count, Watch::of(detectors), Some(keys.clone()))?;
+        let (seconds, pipeline) = run(count, Watch::of(detectors), (Some(keys.clone()), &answers))?;
         telling = telling.min(seconds);
         drop(pipeline);
         told = reader.join().map_err(|_panic| anyhow!("the reader ended early"))?;
@@ -125,8 +127,27 @@ pub(crate) fn telling(report: &mut Report, effort: Effort) -> Result<()> {
     Ok(())
 }
 
-/// How long so many exchanges take, and the pipeline; of a host with these keys of a fleet.
-fn run<O: Observer>(count: u32, observer: O, keys: Option<FleetKeys>) -> Result<(f64, Pipeline<O>)> {
+/// Logins are answered as all else: their outcome is not known.
+fn same() -> Vec<Vec<u8>> {
+    vec![response(100)]
+}
+
+/// One login in ten fails, and the others get a session.
+fn outcomes() -> Vec<Vec<u8>> {
+    let head = "Server: nginx\r\nContent-Type: application/json\r\nContent-Length: 2\r\n";
+    let failed = format!("HTTP/1.1 401 Unauthorized\r\n{head}\r\n{{}}");
+    let succeeded =
+        format!("HTTP/1.1 200 OK\r\n{head}Set-Cookie: session=0123456789abcdef01234567\r\n\r\n{{}}");
+    std::iter::once(failed).chain(std::iter::repeat_n(succeeded, 9)).map(String::into_bytes).collect()
+}
+
+/// How long so many exchanges take, and the pipeline; of a host with these keys of a fleet, whose logins are answered with
+/// these in turn.
+fn run<O: Observer>(
+    count: u32,
+    observer: O,
+    (keys, answers): (Option<FleetKeys>, &[Vec<u8>]),
+) -> Result<(f64, Pipeline<O>)> {
     let mut pipeline = Pipeline::new(&Config::default(), &Key::from_bytes([7; 32]), observer)?;
     pipeline.identifier_mut().set_fleet(keys);
     let (response, logins) = (response(100), logins());
@@ -141,7 +162,8 @@ fn run<O: Observer>(count: u32, observer: O, keys: Option<FleetKeys>) -> Result<
         for (conversation, number) in conversations.iter_mut().zip(round..) {
             let login = logins.get(round as usize % logins.len()).filter(|_| number % LOGINS == 0);
             let request = login.map_or(REQUEST, Vec::as_slice);
-            conversation.exchange(request, &response, |segment| {
+            let answer = login.and_then(|_| answers.get((round / LOGINS) as usize % answers.len()));
+            conversation.exchange(request, answer.unwrap_or(&response), |segment| {
                 let _instruction = pipeline.segment(segment);
             });
         }
