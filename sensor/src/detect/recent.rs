@@ -4,10 +4,15 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use ahash::RandomState;
-use hashbrown::HashTable;
 
 use super::Usage;
 use crate::clock::Timestamp;
+use index::Index;
+
+mod few;
+mod index;
+
+pub(super) use few::Sparse;
 
 /// Entries examined to find one to evict if the table is full.
 const CANDIDATES: usize = 8;
@@ -23,7 +28,7 @@ struct Entry<K, V> {
 ///
 /// The order of the hash table never shows: entries are stored in the order of arrival.
 pub(super) struct Recent<K, V> {
-    index: HashTable<u32>,
+    index: Index,
     hasher: RandomState,
     entries: Vec<Entry<K, V>>,
     capacity: usize,
@@ -38,7 +43,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     /// different values look the same.
     pub(super) fn new(capacity: u32, keep: Duration, seed: u64) -> Self {
         Self {
-            index: HashTable::new(),
+            index: Index::default(),
             hasher: RandomState::with_seeds(seed, !seed, seed.rotate_left(21), seed.rotate_left(43)),
             entries: Vec::new(),
             capacity: usize::try_from(capacity).unwrap_or(usize::MAX).max(1),
@@ -80,6 +85,13 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         Some(&mut entry.value)
     }
 
+    /// Whether there is an entry of a key, however old. Where many are asked for one after the other, the processor waits
+    /// for all of them at once.
+    #[inline]
+    pub(super) fn is_there(&self, key: &K) -> bool {
+        self.find(self.hash(key), key).is_some()
+    }
+
     /// The entry of a key; a new one, made by `make`, if there is none or it is too old.
     #[inline]
     pub(super) fn touch(&mut self, key: K, now: Timestamp, make: impl FnOnce() -> V) -> Option<&mut V> {
@@ -96,10 +108,23 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         make: impl FnOnce() -> V,
         worth: impl Fn(&V) -> u32,
     ) -> Option<&mut V> {
+        self.touch_telling(key, now, make, worth, |_, _| {})
+    }
+
+    /// The same, telling which entry was replaced, if one was: an older one of the same key, or one that made room.
+    #[inline]
+    pub(super) fn touch_telling(
+        &mut self,
+        key: K,
+        now: Timestamp,
+        make: impl FnOnce() -> V,
+        worth: impl Fn(&V) -> u32,
+        gone: impl FnOnce(K, V),
+    ) -> Option<&mut V> {
         let hash = self.hash(&key);
         let (at, found) = match self.find(hash, &key) {
             Some(at) => (at, true),
-            None => (self.place(hash, key, now, worth), false),
+            None => (self.place(hash, now, worth), false),
         };
         let keep = self.keep;
         if !found && at == self.entries.len() {
@@ -108,7 +133,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         }
         let entry = self.entries.get_mut(at)?;
         if !found || is_old(entry.seen, now, keep) {
-            entry.value = make();
+            gone(entry.key, std::mem::replace(&mut entry.value, make()));
         }
         (entry.key, entry.seen) = (key, now);
         Some(&mut entry.value)
@@ -116,18 +141,13 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
 
     #[inline]
     fn find(&self, hash: u64, key: &K) -> Option<usize> {
-        let same = |at: &u32| self.entries.get(*at as usize).is_some_and(|entry| entry.key == *key);
-        self.index.find(hash, same).map(|at| *at as usize)
+        self.index.find(hash, |at| self.entries.get(at).is_some_and(|entry| entry.key == *key))
     }
 
     /// Where a new key goes: after the last one, or in place of an evicted one.
-    fn place(&mut self, hash: u64, key: K, now: Timestamp, worth: impl Fn(&V) -> u32) -> usize {
+    fn place(&mut self, hash: u64, now: Timestamp, worth: impl Fn(&V) -> u32) -> usize {
         let at = if self.entries.len() < self.capacity { self.entries.len() } else { self.free(now, worth) };
-        let Self { index, hasher, entries, .. } = self;
-        let rehash = |at: &u32| {
-            entries.get(*at as usize).map_or_else(|| hasher.hash_one(key), |entry| hasher.hash_one(entry.key))
-        };
-        index.insert_unique(hash, u32::try_from(at).unwrap_or(u32::MAX), rehash);
+        self.index.insert(hash, at);
         at
     }
 
@@ -144,16 +164,9 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
         self.hand = self.hand.wrapping_add(CANDIDATES);
         if let Some(entry) = self.entries.get(at) {
             self.evicted = self.evicted.saturating_add(u64::from(!is_old(entry.seen, now, self.keep)));
-            let hash = self.hasher.hash_one(entry.key);
-            self.unindex(hash, at);
+            self.index.remove(self.hasher.hash_one(entry.key), at);
         }
         at
-    }
-
-    fn unindex(&mut self, hash: u64, at: usize) {
-        if let Ok(entry) = self.index.find_entry(hash, |known| *known as usize == at) {
-            entry.remove();
-        }
     }
 
     /// Removes expired entries among the next `limit`, and returns them.
@@ -172,21 +185,11 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
 
     fn take(&mut self, at: usize) -> Option<Entry<K, V>> {
         let last = self.entries.len().checked_sub(1)?;
-        for place in [at, last] {
-            let hash = self.hasher.hash_one(self.entries.get(place)?.key);
-            self.unindex(hash, place);
+        self.index.remove(self.hasher.hash_one(self.entries.get(at)?.key), at);
+        if at != last {
+            self.index.moved(self.hasher.hash_one(self.entries.get(last)?.key), last, at);
         }
-        let entry = self.entries.swap_remove(at);
-        if let Some(key) = self.entries.get(at).map(|moved| moved.key) {
-            self.place_moved(key, at);
-        }
-        Some(entry)
-    }
-
-    fn place_moved(&mut self, key: K, at: usize) {
-        let Self { index, hasher, entries, .. } = self;
-        let rehash = |at: &u32| entries.get(*at as usize).map_or(0, |entry| hasher.hash_one(entry.key));
-        index.insert_unique(hasher.hash_one(key), u32::try_from(at).unwrap_or(u32::MAX), rehash);
+        Some(self.entries.swap_remove(at))
     }
 
     /// Forgets a key.

@@ -45,7 +45,7 @@ impl Access {
             let host = exchange.host.as_ref().map_or("", Host::whole);
             ask.object = Some(self.hasher.hash_one((host, template, value.object)));
             ask.number = value.number;
-            ask.is_guessable = !value.is_unguessable();
+            ask.is_guessable = is_guessable(outcome, &value);
         } else if !route.contains('{')
             && let Some(parameter) = exchange.query_keys.identifier()
         {
@@ -67,7 +67,12 @@ impl Access {
         let (name, value) = (plain::value(name), plain::value(value));
         let object = self.hasher.hash_one((host, ask.template, name, &value));
         let value = Value::alone(&value);
-        let (number, is_guessable) = (value.number, !value.is_unguessable());
+        let (number, is_guessable) = (value.number, is_guessable(ask.outcome, &value));
         Ask { object: Some(object), number, is_guessable, ..ask }
     }
+}
+
+/// Whether an object may be found by trying: asked only of those that are missing.
+fn is_guessable(outcome: Outcome, value: &Value<'_>) -> bool {
+    outcome == Outcome::Missing && !value.is_unguessable()
 }

@@ -5,9 +5,14 @@
 //! send it too, it is a new version of the client. What one alone sends is told: medium, and high if it tried several, or
 //! was refused one before.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 use std::time::Duration;
 
 use documented::DocumentedFields;
+use foldhash::fast::RandomState;
 
 use super::Config as Detect;
 use crate::clock::Timestamp;
@@ -16,6 +21,7 @@ use crate::detect::recent::{Distinct, Recent};
 use crate::detect::{Evidence, Growth, Offender, Preset, Sample, Severity, Signal, Subject, Threat, Usage};
 use crate::event::Exchange;
 use crate::identity::KeyedHash;
+use crate::inspect::PowerField;
 use crate::prefix::ClientNet;
 
 /// Thresholds.
@@ -102,6 +108,46 @@ pub(super) struct MassAssignment {
     config: Config,
     functions: Recent<u64, Function>,
     waiting: Recent<(u64, u64), Waiting>,
+    /// What waits, by function and by who sent it first: as many of these as of what waits at most.
+    tried: HashMap<(u64, u64), Tried, RandomState>,
+}
+
+/// Fields of one function that wait and that nobody but their first sender has sent with success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tried {
+    fields: u32,
+    /// Those of them with which a request was refused.
+    refused: u32,
+}
+
+impl Waiting {
+    fn new(
+        exchange: &Exchange<'_>,
+        power: &PowerField,
+        sender: u64,
+        (principal, client): (Option<KeyedHash>, ClientNet),
+    ) -> Self {
+        Self {
+            since: exchange.seen,
+            class: power.class,
+            field: power.name.text().to_owned(),
+            senders: Distinct::NONE,
+            sender,
+            subject: principal.map_or(Subject::Client(client), Subject::Principal),
+            offender: Offender::of(client, exchange),
+            sample: Sample::of(exchange),
+            requests: 0,
+            is_accepted: false,
+            was_refused: false,
+            told: None,
+        }
+    }
+
+    /// What it adds to the fields that its sender tried.
+    fn tried(&self) -> Tried {
+        let is_alone = self.senders.at_least() <= 1;
+        Tried { fields: is_alone.into(), refused: (is_alone && self.was_refused).into() }
+    }
 }
 
 impl MassAssignment {
@@ -111,6 +157,7 @@ impl MassAssignment {
         Self {
             functions: Recent::new(FUNCTIONS, KEEP, seed),
             waiting: Recent::new(WAITING, hours.saturating_mul(4), seed),
+            tried: HashMap::default(),
             config,
         }
     }
@@ -146,20 +193,12 @@ impl MassAssignment {
         let mut signal = None;
         let new: Vec<_> = powers.iter().filter(|power| !known.fields.contains(&power.hash)).collect();
         for power in new {
-            let waiting = self.waiting.touch((function, power.hash), now, || Waiting {
-                since: now,
-                class: power.class,
-                field: power.name.text().to_owned(),
-                senders: Distinct::NONE,
-                sender,
-                subject: principal.map_or(Subject::Client(client), Subject::Principal),
-                offender: Offender::of(client, exchange),
-                sample: Sample::of(exchange),
-                requests: 0,
-                is_accepted: false,
-                was_refused: false,
-                told: None,
-            })?;
+            let mut gone = None;
+            let make = || Waiting::new(exchange, power, sender, (principal, client));
+            let key = (function, power.hash);
+            let told = |key, waiting| gone = Some((key, waiting));
+            let waiting = self.waiting.touch_telling(key, now, make, |_| 0, told)?;
+            let before = if waiting.requests == 0 { Tried::default() } else { waiting.tried() };
             // Refusals cost nobody anything: two of them, with credentials made up, would make a new version of a client.
             if is_accepted {
                 waiting.senders.note(sender);
@@ -170,21 +209,34 @@ impl MassAssignment {
                 waiting.is_accepted = true;
                 waiting.sample = Sample::of(exchange);
             }
+            let (by, after) = ((function, waiting.sender), waiting.tried());
+            if let Some(((of, _), gone)) = gone {
+                self.count((of, gone.sender), gone.tried(), Tried::default());
+            }
+            self.count(by, before, after);
             signal = signal.or_else(|| self.several(function, sender, power.hash, now));
         }
         signal.filter(|_| !exchange.cross_site)
     }
 
+    /// What a sender tried changes by what one field adds to it.
+    fn count(&mut self, by: (u64, u64), before: Tried, after: Tried) {
+        if before == after {
+            return;
+        }
+        let tried = self.tried.entry(by).or_default();
+        tried.fields = tried.fields.saturating_add(after.fields).saturating_sub(before.fields);
+        tried.refused = tried.refused.saturating_add(after.refused).saturating_sub(before.refused);
+        if *tried == Tried::default() {
+            self.tried.remove(&by);
+        }
+    }
+
     /// Whoever tries several fields of one function is no new version of a client.
     fn several(&mut self, function: u64, sender: u64, field: u64, now: Timestamp) -> Option<Signal> {
-        let mut tried = 0_u32;
-        let mut was_refused = false;
-        for ((of, _), waiting) in self.waiting.iter() {
-            if *of == function && waiting.sender == sender && waiting.senders.at_least() <= 1 {
-                tried = tried.saturating_add(1);
-                was_refused |= waiting.was_refused;
-            }
-        }
+        let Tried { fields: tried, refused } =
+            self.tried.get(&(function, sender)).copied().unwrap_or_default();
+        let was_refused = refused > 0;
         let key = (function, field);
         let hash = self.waiting.hash(&key);
         let waiting = self.waiting.get(hash, &key, now)?;
@@ -214,6 +266,8 @@ impl MassAssignment {
             if is_accepted && !is_many && waiting.told.is_none() {
                 signals.push(signal(waiting, Severity::Medium, 1, now));
             }
+            let (by, before) = ((key.0, waiting.sender), waiting.tried());
+            self.count(by, before, Tried::default());
             self.waiting.remove(&key);
             // What was told, or is sent by many, is known from now on.
             let hash = self.functions.hash(&key.0);

@@ -13,6 +13,7 @@ pub mod enumeration;
 mod keeping;
 mod known;
 pub mod mass_assignment;
+mod nature;
 mod object;
 mod origin;
 mod plain;
@@ -41,6 +42,7 @@ use business_flow::BusinessFlow;
 use enumeration::Enumeration;
 use known::{Ask, Call, Case, Function, Known, Outcome, Trespass, Who};
 use mass_assignment::MassAssignment;
+use nature::{Nature, Natures};
 use object::Value;
 use unauthenticated::Unauthenticated;
 
@@ -65,6 +67,7 @@ pub struct Access {
     mass_assignment: Option<MassAssignment>,
     business_flow: Option<BusinessFlow>,
     hasher: FixedState,
+    natures: Natures,
     seed: u64,
     /// The last exchange.
     last: Timestamp,
@@ -106,6 +109,7 @@ impl Access {
             mass_assignment,
             business_flow,
             hasher: FixedState::with_seed(seed),
+            natures: Natures::new(),
             seed,
             last: Timestamp::default(),
             sessions: Recent::new(SESSIONS, SESSION, seed),
@@ -117,21 +121,48 @@ impl Access {
 
     fn exchange(&mut self, exchange: &Exchange<'_>, value: Option<Value<'_>>, signals: &mut Vec<Signal>) {
         self.last = exchange.seen;
-        if let Some(enumeration) = &mut self.enumeration {
-            enumeration.exchange(exchange, value, signals);
-        }
         self.log_in(exchange);
         if exchange.method == Some("OPTIONS") {
+            if let Some(enumeration) = &mut self.enumeration {
+                enumeration.exchange(exchange, value, signals);
+            }
             return;
         }
         let principal = exchange.principal.map(|principal| self.behind(principal, exchange.seen));
         let client = self.sources.client(exchange.client);
-        self.of_route(exchange, (principal, client), signals);
-        if self.known.is_none() || asking::may_be_of_another_site(exchange) {
-            return;
+        let ask = self.known.is_some().then(|| outcome(exchange)).flatten();
+        let ask = ask.and_then(|outcome| self.ask(exchange, value, (principal.map(number_of), outcome)));
+        self.look_ahead(exchange, client, ask.as_ref());
+        if let Some(enumeration) = &mut self.enumeration {
+            enumeration.exchange(exchange, value, signals);
         }
-        let Some(outcome) = outcome(exchange) else { return };
-        let Some(ask) = self.ask(exchange, value, (principal.map(number_of), outcome)) else { return };
+        let Some(route) = exchange.route else { return };
+        let function = self.hasher.hash_one((exchange.method, route));
+        let nature = self.natures.of(function, exchange.method, route);
+        self.of_route(exchange, (function, nature), (principal, client), signals);
+        if let Some(ask) = ask.filter(|_| !asking::may_be_of_another_site(exchange)) {
+            self.asked(&ask, nature, principal, (client, exchange), signals);
+        }
+    }
+
+    /// Reads what an exchange is about to change. Of many principals, none of it is in the cache; read at once, all of it
+    /// takes little longer than one piece.
+    #[inline]
+    fn look_ahead(&self, exchange: &Exchange<'_>, client: ClientNet, ask: Option<&Ask>) {
+        let walk = self.enumeration.as_ref().map(|enumeration| enumeration.look_ahead(exchange, client));
+        let known = self.known.as_ref().zip(ask).map(|(known, ask)| known.look_ahead(ask));
+        std::hint::black_box((walk, known));
+    }
+
+    /// A request for an object or a function, with its answer.
+    fn asked(
+        &mut self,
+        ask: &Ask,
+        nature: Nature,
+        principal: Option<KeyedHash>,
+        (client, exchange): (ClientNet, &Exchange<'_>),
+        signals: &mut Vec<Signal>,
+    ) {
         if let Some(who) = ask.who
             && let Some((last, several)) = self.clients.touch(client, exchange.seen, || (who, false))
         {
@@ -139,13 +170,13 @@ impl Access {
             *last = who;
         }
         if let Some(principal) = principal {
-            signals.extend(self.call(&ask, principal, (client, exchange)));
+            signals.extend(self.call(ask, nature, principal, (client, exchange)));
         }
         let hasher = &self.hasher;
         let origin = || origin::of_exchange(exchange, hasher);
-        let again = self.again(exchange, &ask);
+        let again = self.again(exchange, ask);
         let case = self.known.as_mut().and_then(|known| {
-            let case = known.note(&ask, origin);
+            let case = known.note(ask, origin);
             case.or_else(|| known.note(&again?, origin))
         });
         if let (Some(case), Some(principal)) = (case, principal) {
@@ -157,11 +188,10 @@ impl Access {
     fn of_route(
         &mut self,
         exchange: &Exchange<'_>,
+        (function, nature): (u64, Nature),
         (principal, client): (Option<KeyedHash>, ClientNet),
         signals: &mut Vec<Signal>,
     ) {
-        let Some(route) = exchange.route else { return };
-        let function = self.hasher.hash_one((exchange.method, route));
         let address = self.hasher.hash_one(client.owner());
         // Whoever asks is accused of nothing, and may claim anything.
         if let Some(detector) = self.unauthenticated.as_mut().filter(|_| exchange.source != Source::Log) {
@@ -175,8 +205,8 @@ impl Access {
             let sender = principal.map_or(address, |principal| known::spread(number_of(principal)));
             signals.extend(detector.exchange(exchange, (function, sender), (principal, client)));
         }
-        if let Some(detector) = &mut self.business_flow {
-            detector.exchange(exchange, function, (principal, client), signals);
+        if let (Some(detector), Some(flow)) = (&mut self.business_flow, nature.flow) {
+            detector.exchange(exchange, (function, flow), (principal, client), signals);
         }
     }
 
@@ -204,6 +234,7 @@ impl Access {
     fn call(
         &mut self,
         ask: &Ask,
+        Nature { is_powerful, .. }: Nature,
         principal: KeyedHash,
         (client, exchange): (ClientNet, &Exchange<'_>),
     ) -> Option<Signal> {
@@ -213,7 +244,6 @@ impl Access {
             Outcome::Missing => return None,
         };
         let (who, function, now) = (ask.who?, ask.function, ask.now);
-        let is_powerful = bfla::is_powerful(exchange.method, exchange.route?);
         let known = self.known.as_mut()?;
         let case = known.call(&Call { who, function, is_served, is_powerful, now });
         let waits = known.is_pending(who, function);

@@ -34,13 +34,24 @@ pub(super) fn path(raw: &str) -> Cow<'_, str> {
 
 /// Whether nothing has to be changed, as far as that shows at once.
 fn is_plain(raw: &[u8]) -> bool {
-    let is_odd = |pair: &[u8]| match pair {
-        [b'%' | b';', _] | [_, b'%' | b';'] => true,
-        [b'/', next] => matches!(next, b'/' | b'.' | b'0' | b'+'),
-        _ => false,
+    let Some((mut before, rest)) = raw.split_first().filter(|(_, rest)| !rest.is_empty()) else {
+        return true;
     };
-    let is_long = raw.len() > DIGEST && raw.iter().any(u8::is_ascii_uppercase);
-    !is_long && !raw.windows(2).any(is_odd)
+    if matches!(before, b'%' | b';') {
+        return false;
+    }
+    for byte in rest {
+        let is_odd = match byte {
+            b'%' | b';' => true,
+            b'/' | b'.' | b'0' | b'+' => *before == b'/',
+            _ => false,
+        };
+        if is_odd {
+            return false;
+        }
+        before = byte;
+    }
+    raw.len() <= DIGEST || !raw.iter().any(u8::is_ascii_uppercase)
 }
 
 /// A segment or the value of a parameter: decoded once, numbers without sign and leading zeros, digests in lower case.
@@ -117,7 +128,23 @@ mod tests {
         }
     }
 
+    /// As the rules are written, pair by pair.
+    fn is_plain_by_pairs(raw: &[u8]) -> bool {
+        let is_odd = |pair: &[u8]| match pair {
+            [b'%' | b';', _] | [_, b'%' | b';'] => true,
+            [b'/', next] => matches!(next, b'/' | b'.' | b'0' | b'+'),
+            _ => false,
+        };
+        let is_long = raw.len() > DIGEST && raw.iter().any(u8::is_ascii_uppercase);
+        !is_long && !raw.windows(2).any(is_odd)
+    }
+
     proptest! {
+        #[test]
+        fn what_is_plain_is_found_at_once(raw in "[/%;.0+aA]{0,8}([aA]{0,40})?") {
+            prop_assert_eq!(is_plain(raw.as_bytes()), is_plain_by_pairs(raw.as_bytes()));
+        }
+
         #[test]
         fn what_is_plain_stays_so(raw in "(/([a-z0-9.;%+]{0,4}|%3[0-9]|[A-F0-9]{32})){0,6}") {
             let once = path(&raw).into_owned();

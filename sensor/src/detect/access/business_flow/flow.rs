@@ -2,7 +2,7 @@
 
 /// A flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flow {
+pub(in super::super) enum Flow {
     SignUp,
     Reset,
     Coupon,
@@ -11,8 +11,11 @@ pub(super) enum Flow {
 }
 
 impl Flow {
+    pub(in super::super) const ALL: [Self; 5] =
+        [Self::SignUp, Self::Reset, Self::Coupon, Self::Payment, Self::Lookup];
+
     /// Of a function, by words of its template.
-    pub(super) fn of(method: Option<&str>, route: &str) -> Option<Self> {
+    pub(in super::super) fn of(method: Option<&str>, route: &str) -> Option<Self> {
         let has = |words: &[&str]| {
             let parts = route.split(['/', '-', '_', '.']);
             parts.into_iter().any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word)))

@@ -22,7 +22,7 @@ use crate::detect::{Evidence, Growth, Offender, Preset, Sample, Severity, Signal
 use crate::event::{Exchange, UserAgent};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
-use flow::Flow;
+pub(super) use flow::Flow;
 
 /// Thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, DocumentedFields)]
@@ -152,15 +152,14 @@ impl BusinessFlow {
         }
     }
 
-    /// An exchange of a function, by its hash.
+    /// An exchange of a function, by its hash, that is a flow.
     pub(super) fn exchange(
         &mut self,
         exchange: &Exchange<'_>,
-        function: u64,
+        (function, flow): (u64, Flow),
         (principal, client): (Option<KeyedHash>, ClientNet),
         signals: &mut Vec<Signal>,
     ) {
-        let Some(flow) = exchange.route.and_then(|route| Flow::of(exchange.method, route)) else { return };
         let failed = match exchange.outcome() {
             Some(200..=399) => false,
             Some(400 | 402 | 403 | 404 | 409 | 410 | 422) => true,

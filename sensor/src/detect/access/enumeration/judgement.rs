@@ -43,7 +43,7 @@ fn lenience(walk: &Walk, actor: Actor, others: Others, objects: u32) -> u32 {
 }
 
 /// Whether a User-Agent claims to be a crawler.
-pub(super) fn says_bot(text: &str) -> bool {
+fn says_bot(text: &str) -> bool {
     let text = text.as_bytes().get(..512).unwrap_or(text.as_bytes());
     let has = |word: &[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
     has(b"bot") || has(b"crawl") || has(b"spider") || has(b"slurp")
@@ -55,7 +55,7 @@ pub(super) fn judge(
     walk: &Walk,
     (actor, others): (Actor, Others),
     usual: Option<u32>,
-    bad: bool,
+    (bad, program): (bool, &str),
     habit: u32,
 ) -> Option<Found> {
     let objects = walk.objects.estimate();
@@ -84,7 +84,7 @@ pub(super) fn judge(
     }
     let many = objects >= config.sequence.saturating_mul(10).min(COUNTABLE) && usual.is_some();
     let blind = walk.fails_without(others.puts, 10) && !bad && objects >= config.sequence.saturating_mul(2);
-    match (sequential, walk.is_bot, actor) {
+    match (sequential, says_bot(program), actor) {
         (_, _, Actor::Site(_)) => None,
         (true, _, Actor::Foreign(_)) => found(Severity::Low, 0.3),
         // Scrolling from page to page; some of what the pages show is missing.

@@ -37,7 +37,7 @@ use crate::event::{Event, Exchange};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 use besides::Besides;
-use judgement::{Others, judge, judge_site, says_bot, signal};
+use judgement::{Others, judge, judge_site, signal};
 use walk::Walk;
 
 mod besides;
@@ -59,7 +59,7 @@ pub struct Config {
     pub sequence: u32,
     /// Multiple of the route's usual number of objects that is too many. No preset changes it.
     pub times_usual: u32,
-    /// Maximum entries, one for each client or principal and route, about 300 bytes each.
+    /// Maximum entries, one for each client or principal and route, about 220 bytes each.
     pub entries: u32,
 }
 
@@ -191,6 +191,14 @@ impl Enumeration {
             weather: Weather::new(),
             ongoing: Ongoing::default(),
         }
+    }
+
+    /// Reads the walk that an exchange is a step of, if there is one.
+    #[inline]
+    pub(super) fn look_ahead(&self, exchange: &Exchange<'_>, client: ClientNet) -> bool {
+        let Some(route) = exchange.route else { return false };
+        let actor = exchange.principal.map_or(Actor::Client(client), Actor::Principal);
+        self.walks.is_there(&(actor, self.walks.hash_of(route.as_bytes())))
     }
 
     /// An exchange, with the object that it is for.
@@ -326,7 +334,6 @@ impl Enumeration {
         let Some(walk) = self.walks.get(place, &key, now) else { return };
         walk.closely().actors.note(whose);
         let others = Others { pages: walk.pages(besides.all), puts: besides.puts };
-        walk.is_bot = says_bot(program);
         let samples = &mut walk.closely().samples;
         if failed || samples.is_empty() {
             Sample::keep(samples, exchange);
@@ -334,7 +341,7 @@ impl Enumeration {
         let found = match key.0 {
             Actor::Site(_) => judge_site(&self.config, self.sources, walk, bad),
             Actor::Client(_) | Actor::Principal(_) | Actor::Foreign(_) => {
-                judge(&self.config, walk, (key.0, others), usual, bad, habit)
+                judge(&self.config, walk, (key.0, others), usual, (bad, program), habit)
             }
         };
         let Some(found) = found else { return };

@@ -2,7 +2,7 @@
 
 use super::FORBIDDEN;
 use crate::clock::Timestamp;
-use crate::detect::recent::Distinct;
+use crate::detect::recent::{Distinct, Sparse};
 use crate::detect::{Offender, Sample, Severity};
 
 /// Steps that count as small: to the next identifier, or over a gap left by a deleted object.
@@ -28,9 +28,7 @@ pub(super) struct Walk {
     pub(super) several: bool,
     /// The previous hour was reported.
     pub(super) goes_on: bool,
-    /// It claims to be a crawler.
-    pub(super) is_bot: bool,
-    pub(super) objects: Distinct<16>,
+    pub(super) objects: Sparse,
     /// Exchanges answered with the object, or that it does not exist or is forbidden.
     pub(super) exchanges: u32,
     pub(super) failures: u32,
@@ -56,8 +54,7 @@ impl Walk {
             who,
             several: false,
             goes_on: false,
-            is_bot: false,
-            objects: Distinct::NONE,
+            objects: Sparse::NONE,
             exchanges: 0,
             failures: 0,
             forbidden: 0,
@@ -183,6 +180,12 @@ mod tests {
             walk.note(hasher.hash_one(number), Some(number), false);
         }
         walk.is_sequential(walk.objects.estimate())
+    }
+
+    /// With its key and the time at which it was seen; what the settings say of entries follows from it.
+    #[test]
+    fn it_is_small() {
+        assert!(size_of::<(super::super::Key, Timestamp, Walk)>() <= 192);
     }
 
     proptest! {

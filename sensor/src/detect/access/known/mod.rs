@@ -93,7 +93,7 @@ pub(crate) struct Ask {
     pub(crate) object: Option<u64>,
     /// Its number, if it is one.
     pub(crate) number: Option<u64>,
-    /// Whether it may be found by trying.
+    /// Whether it may be found by trying; asked only of what is missing.
     pub(crate) is_guessable: bool,
     /// Whether a parameter came twice.
     pub(crate) is_polluted: bool,
@@ -137,6 +137,16 @@ impl Known {
             memos: Recent::new(MEMOS, MEMO, seed),
             first: None,
         }
+    }
+
+    /// Reads what a request is about to change.
+    #[inline]
+    pub(crate) fn look_ahead(&self, ask: &Ask) -> (bool, bool, bool) {
+        (
+            ask.object.is_some_and(|object| self.objects.is_there(object)),
+            ask.who.is_some_and(|who| self.people.people.is_there(&who)),
+            self.templates.is_there(&ask.template),
+        )
     }
 
     /// A request with its answer; what is to be told of it. Where it comes from is asked only where it matters.

@@ -1,5 +1,7 @@
 //! Who was given which object first: at most three principals for each.
 
+use std::ops::Range;
+
 /// Principals that are remembered of an object. What more than three read is shared, and belongs to nobody in particular.
 pub(super) const OWNERS: usize = 3;
 
@@ -113,6 +115,15 @@ impl Objects {
         (!slot.is_shared).then_some(slot.owners)
     }
 
+    /// Whether somebody was given an object.
+    #[inline]
+    pub(super) fn is_there(&self, object: u64) -> bool {
+        let object = object.max(1);
+        let part = self.index(object).and_then(|index| self.parts.get(index));
+        let bucket = part.and_then(|part| part.get(range(part.len(), object)?));
+        bucket.is_some_and(|bucket| bucket.iter().any(|slot| slot.object == object))
+    }
+
     /// A part of the table, with slots that are free.
     pub(super) fn part_at(&self, index: usize) -> Option<&[Slot]> {
         self.parts.get(index).map(Vec::as_slice)
@@ -137,19 +148,30 @@ impl Objects {
         bucket(self.part(object)?, object)?.iter_mut().find(|slot| slot.object == object)
     }
 
-    /// The part of an object, by the lower half of its hash.
     fn part(&mut self, object: u64) -> Option<&mut Vec<Slot>> {
-        let lower = usize::try_from(object & u64::from(u32::MAX)).unwrap_or_default();
-        let index = lower.checked_rem(self.parts.len())?;
+        let index = self.index(object)?;
         self.parts.get_mut(index)
+    }
+
+    /// The part of an object, by the lower half of its hash.
+    fn index(&self, object: u64) -> Option<usize> {
+        let lower = usize::try_from(object & u64::from(u32::MAX)).unwrap_or_default();
+        // Of a power of two.
+        Some(lower & self.parts.len().checked_sub(1)?)
     }
 }
 
-/// The bucket of an object, by the upper half of its hash; none in a part that is empty.
+/// The bucket of an object; none in a part that is empty.
 fn bucket(part: &mut [Slot], object: u64) -> Option<&mut [Slot]> {
+    part.get_mut(range(part.len(), object)?)
+}
+
+/// Where that is in a part of some length, by the upper half of the object's hash.
+fn range(length: usize, object: u64) -> Option<Range<usize>> {
     let upper = usize::try_from(object >> 32).unwrap_or_default();
-    let start = upper.checked_rem(part.len() / WAYS)?.saturating_mul(WAYS);
-    part.get_mut(start..start.saturating_add(WAYS))
+    // Of a power of two, or none.
+    let start = (upper & (length / WAYS).checked_sub(1)?).saturating_mul(WAYS);
+    Some(start..start.saturating_add(WAYS))
 }
 
 fn is_full(bucket: &[Slot]) -> bool {
@@ -168,9 +190,11 @@ fn grow(part: &mut Vec<Slot>) {
 /// Puts an object into its bucket, and returns what was in its place: nothing, or what was not read for longest, of those
 /// that no owner came back to if there are any.
 fn place(part: &mut [Slot], slot: Slot) -> Option<Slot> {
-    let rank = |known: &&mut Slot| (known.object != 0, known.is_kept(slot.day), known.day);
-    let place = bucket(part, slot.object)?.iter_mut().min_by_key(rank)?;
-    Some(std::mem::replace(place, slot))
+    let bucket = bucket(part, slot.object)?;
+    let free = bucket.iter().position(|known| known.object == 0);
+    let rank = |place: &usize| bucket.get(*place).map(|known| (known.is_kept(slot.day), known.day));
+    let place = free.or_else(|| (0..bucket.len()).min_by_key(rank))?;
+    Some(std::mem::replace(bucket.get_mut(place)?, slot))
 }
 
 impl Slot {

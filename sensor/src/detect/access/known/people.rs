@@ -94,6 +94,8 @@ pub(super) struct People {
     /// Principals of the current and the last period.
     all: [Distinct<64>; 2],
     since: Day,
+    /// How many these are, about: each exchange asks.
+    count: u32,
 }
 
 /// Days for which principals are counted.
@@ -107,6 +109,7 @@ impl People {
             origins: Origins::new(seed),
             all: [Distinct::NONE; 2],
             since: 0,
+            count: 0,
         }
     }
 
@@ -121,9 +124,10 @@ impl People {
             let [current, _] = self.all;
             self.all = [Distinct::NONE, current];
             self.since = day;
+            self.recount();
         }
-        if let Some(all) = self.all.first_mut() {
-            all.note(spread(who));
+        if self.all.first_mut().is_some_and(|all| all.note(spread(who))) {
+            self.recount();
         }
         let fresh = || Person { first: day, day: 0, origin: Origin::default(), roams: 0, marks: [0; MARKS] };
         let Some(person) = self.people.touch_beside(who, now, fresh, Person::worth) else { return false };
@@ -164,7 +168,9 @@ impl People {
     pub(super) fn put(&mut self, who: Who, person: Person, now: Timestamp) {
         self.people.touch(who, now, || person);
         let [_, before] = &mut self.all;
-        before.note(spread(who));
+        if before.note(spread(who)) {
+            self.recount();
+        }
     }
 
     /// Principals that may use a function before it is an ordinary one.
@@ -174,8 +180,12 @@ impl People {
     }
 
     /// Principals of late, about.
-    pub(super) fn count(&self) -> u32 {
-        self.all.iter().map(Distinct::estimate).max().unwrap_or_default()
+    pub(super) const fn count(&self) -> u32 {
+        self.count
+    }
+
+    fn recount(&mut self) {
+        self.count = self.all.iter().map(Distinct::estimate).max().unwrap_or_default();
     }
 
     /// Principals that used a function, as far as that matters.

@@ -242,8 +242,11 @@ impl Known {
 
     /// Whether a first use waits to be judged.
     pub(crate) fn is_pending(&mut self, who: Who, function: Function) -> bool {
+        if self.roles.pending.is_empty() {
+            return false;
+        }
         let hash = self.roles.pending.hash(&(who, function));
-        !self.roles.pending.is_empty() && self.roles.pending.peek(hash, &(who, function)).is_some()
+        self.roles.pending.peek(hash, &(who, function)).is_some()
     }
 
     /// Judges first uses that have waited.
