@@ -71,6 +71,7 @@ impl Engine {
             detection: Some(self.detection()),
             degraded: self.degraded(),
             fleet: self.fleet_stats(),
+            crowdsec: self.crowdsec_stats(),
             ..Snapshot::default()
         })
     }
@@ -154,6 +155,7 @@ impl Engine {
             confinement: self.confinement.clone(),
             degraded: snapshot.degraded,
             databases: self.config.databases.clone(),
+            crowdsec: self.crowdsec_report(),
         })
     }
 

@@ -6,12 +6,14 @@ use prometheus::proto::MetricFamily;
 use sensor_common::abi::Counter;
 
 use super::access_logs::AccessLogStats;
+use super::crowdsec::CrowdsecStats;
 use super::detection::Detection;
 use super::families::{Snapshot, gather};
 use super::fleet::FleetStats;
 use super::sensing::{Capacities, Sensing};
 use super::surroundings::InterfacePresence;
 use super::web::WebStats;
+use crate::crowdsec::PushCounts;
 use crate::detect::{Severity, Threat};
 use crate::kernel::{LabelledCounter, XdpMode, combinations};
 use crate::notify::{DeliveryStats, DenyStats};
@@ -69,6 +71,7 @@ fn everything() -> Snapshot {
         webhook: Some(DeliveryStats::default()),
         syslog: Some(DeliveryStats::default()),
         fleet: Some(FleetStats::default()),
+        crowdsec: Some(CrowdsecStats { pushes: Some(PushCounts::default()), ..CrowdsecStats::default() }),
         web: Some(WebStats::default()),
         access_logs: vec![AccessLogStats { path: PATH.to_owned(), ..AccessLogStats::default() }],
         detection: Some(Detection {

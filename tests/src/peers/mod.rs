@@ -5,6 +5,7 @@
 
 pub mod alertmanager;
 pub mod bulk;
+pub mod crowdsec;
 pub mod hook;
 pub mod http;
 pub mod http2;

@@ -1,6 +1,8 @@
 //! The wire types of the control socket.
 
+mod client;
 mod clients_by;
+mod crowdsec;
 mod explanation;
 mod fleet;
 mod incident;
@@ -12,15 +14,17 @@ mod routes;
 mod ssh;
 mod words;
 
+pub use client::{ClientRow, Rates};
 pub use clients_by::{ClientsBy, ClientsRow};
+pub use crowdsec::{CrowdsecPushes, CrowdsecReport};
 pub use explanation::{AlertExplanation, Explanation, Site, Within};
 pub use fleet::{FleetHost, FleetReport, FleetSays};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use logs::AccessLogReport;
 pub use posture::PostureReport;
 pub use report::{
-    AllowRow, BlockAdded, BlockRow, ClientRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow,
-    Losses, ModeReport, PendingRow, Rates, Reloaded, Removed, SecretsReport, StatusReport,
+    AllowRow, BlockAdded, BlockRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow, Losses,
+    ModeReport, PendingRow, Reloaded, Removed, SecretsReport, StatusReport,
 };
 
 pub use role::Role;
