@@ -1,7 +1,7 @@
 //! CrowdSec's local API.
 
 use super::finding::Finding;
-use crate::control::wire::{CrowdsecPushes, CrowdsecReport};
+use crate::control::wire::{CrowdsecPushes, CrowdsecReport, counted};
 
 pub(super) fn findings(report: &CrowdsecReport) -> Vec<Finding> {
     let pulls = report.pulls.then(|| pulls(report));
@@ -27,7 +27,7 @@ fn pulls(report: &CrowdsecReport) -> Finding {
             "raise `crowdsec.max_decisions`, or `clients.max_blocks`, and restart",
         );
     }
-    Finding::good(format!("CrowdSec at {server}: {decisions} decisions, {blocks} of them in force"))
+    Finding::good(format!("CrowdSec at {server}: {}, {blocks} in force", counted(*decisions, "decision")))
 }
 
 fn pushes(server: &str, pushes: &CrowdsecPushes) -> Finding {
@@ -35,14 +35,14 @@ fn pushes(server: &str, pushes: &CrowdsecPushes) -> Finding {
         let what = format!("CrowdSec at {server}: alerts are not pushed: {trouble}");
         return Finding::problem(what, remedy(trouble, MACHINE));
     }
-    let sent = pushes.sent;
+    let sent = counted(pushes.sent, "alert");
     if pushes.allow_lists == Some(false) {
         return Finding::note(
-            format!("CrowdSec at {server}: {sent} alerts pushed; its version has no allow lists"),
+            format!("CrowdSec at {server}: {sent} pushed; its version has no allow lists"),
             "what CrowdSec must not block has to be in its whitelists, or in this sensor's allow rules",
         );
     }
-    Finding::good(format!("CrowdSec at {server}: {sent} alerts pushed"))
+    Finding::good(format!("CrowdSec at {server}: {sent} pushed"))
 }
 
 const BOUNCER: &str = "CrowdSec does not know this key: `cscli bouncers list` shows whom it knows, `cscli bouncers add sensor -o \
@@ -92,7 +92,7 @@ mod tests {
         ] {
             check(&pulls(&report(Some(trouble))), Severity::Problem, trouble, remedy);
         }
-        check(&pulls(&report(None)), Severity::Good, "7 decisions, 6 of them", "");
+        check(&pulls(&report(None)), Severity::Good, "7 decisions, 6 in force", "");
         let waiting = CrowdsecReport { connected: false, ..report(None) };
         check(&pulls(&waiting), Severity::Note, "not answered yet", "again");
         let full = CrowdsecReport { left: [("full".to_owned(), 3)].into(), ..report(None) };

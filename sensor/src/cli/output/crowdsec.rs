@@ -5,7 +5,7 @@ use std::time::Duration;
 use humantime::format_duration;
 
 use super::printable;
-use crate::control::wire::{CrowdsecPushes, CrowdsecReport};
+use crate::control::wire::{CrowdsecPushes, CrowdsecReport, counted};
 
 pub(super) fn lines(report: &CrowdsecReport) -> impl Iterator<Item = String> {
     let pulls = report.pulls.then(|| pulls(report));
@@ -23,8 +23,9 @@ fn pulls(report: &CrowdsecReport) -> String {
     let left: String = report.left.iter().map(|(why, count)| format!(", {count} left ({why})")).collect();
     let usage = if report.usage_metrics == Some(false) { "; it takes no usage metrics" } else { "" };
     printable(&format!(
-        "crowdsec     {state}, {server}{}; {decisions} decisions, {blocks} in force{left}{usage}",
-        age.unwrap_or_default()
+        "crowdsec     {state}, {server}{}; {}, {blocks} in force{left}{usage}",
+        age.unwrap_or_default(),
+        counted(*decisions, "decision"),
     ))
 }
 
@@ -35,7 +36,8 @@ fn told(server: &str, pushes: &CrowdsecPushes) -> String {
         Some(true) | None => "",
     };
     printable(&format!(
-        "crowdsec     {sent} alerts pushed to {server}, {allowed} allowed there, {lost} lost{lists}"
+        "crowdsec     {} pushed to {server}, {allowed} allowed there, {lost} lost{lists}",
+        counted(*sent, "alert")
     ))
 }
 

@@ -47,7 +47,7 @@ impl Engine {
         let server = self.crowdsec.server.as_ref()?;
         let stand = self.crowdsec.standing.len();
         let pulling = self.crowdsec.state.trouble();
-        let pulling = pulling.map(|why| format!("{why}; the {stand} decisions known hold until they end"));
+        let pulling = pulling.map(|why| format!("{why}; decisions hold until they end ({stand} known)"));
         let pushing = self.crowdsec.push_state.trouble();
         let pushing = pushing.map(|why| format!("alerts are not pushed: {why}"));
         let all: Vec<String> = pulling.into_iter().chain(pushing).collect();
