@@ -53,6 +53,8 @@ pub mod notify;
 
 pub mod fleet;
 
+pub mod crowdsec;
+
 pub mod metrics;
 
 pub mod control;

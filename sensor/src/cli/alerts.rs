@@ -201,6 +201,7 @@ fn entry_line(entry: &AuditEntry) -> String {
         Cause::Daemon => "daemon".to_owned(),
         Cause::Fleet { host: Some(host) } => format!("fleet, {}", printable(host)),
         Cause::Fleet { host: None } => "fleet".to_owned(),
+        Cause::Crowdsec => "CrowdSec".to_owned(),
     };
     let until = entry.until.map(|until| format!(" until {}", seconds(until))).unwrap_or_default();
     let alert = entry.alert_id.map(|id| format!(", alert {id}")).unwrap_or_default();

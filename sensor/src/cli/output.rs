@@ -1,6 +1,7 @@
 //! Answers as text.
 
 mod clients;
+mod crowdsec;
 mod exchange;
 mod explanation;
 mod logs;
@@ -107,6 +108,7 @@ pub(super) fn status(report: &StatusReport) -> String {
     ];
     lines.extend(report.http.iter().flat_map(coverage));
     lines.extend(report.http.iter().flat_map(|http| http.access_logs.iter().map(logs::line)));
+    lines.extend(report.crowdsec.iter().flat_map(crowdsec::lines));
     if report.connections_closed > 0 {
         lines.push(format!("ended        {} open connections of blocked clients", report.connections_closed));
     }

@@ -9,6 +9,7 @@ use super::claims::Claims;
 use super::engine::Engine;
 use super::responder::{Details, Responder};
 use crate::clock::{self, Timestamp};
+use crate::crowdsec::Report;
 use crate::decide::{Action, Cause, Change, Decision, Measure, NeverBlock, Outcome, Surroundings};
 use crate::detect::Signal;
 use crate::enforce::{Mode, Policy};
@@ -106,6 +107,7 @@ impl Engine {
                 self.responder.counts.detection.note(clock::now().since(decided));
             }
             self.responder.tell(alert);
+            self.push_to_crowdsec(|| Report::of_alert(alert));
             if let Some(clients) = alert.about.prefix() {
                 self.observing.name(clients);
             }
@@ -170,6 +172,9 @@ impl Engine {
         let cause = Cause::Detector { detector: decision.threat };
         self.responder.audit(now, what, &prefix, cause, details);
         self.responder.keep(decision.clone());
+        if decision.measure == Measure::Block {
+            self.push_to_crowdsec(|| Some(Report::of_block(decision)));
+        }
         if decision.measure != Measure::Limit {
             let reason = format!("{}, alert {}", decision.threat.slug(), decision.alert_id);
             self.fleet_hold((prefix, decision.measure), decision.until, reason, now);

@@ -53,6 +53,7 @@ pub(super) async fn tick(commands: Arc<Commands>) {
         }
         if is_half_minute {
             see_http(&commands);
+            commands.keep_decisions_aside();
         }
         if is_half_minute || count.is_multiple_of(DATABASES) {
             commands.look_at_databases();

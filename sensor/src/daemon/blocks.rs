@@ -86,13 +86,14 @@ impl Engine {
         let commanded = self.policy.commands().blocks.get(&prefix).cloned();
         let decided = self.policy.decided_blocks().get(&prefix).cloned();
         let by_others = self.policy.fleet_blocks().get(&prefix).cloned();
+        let was_crowdsec = self.decline_decision(&prefix, now);
         let is_denied = self.is_decided(&prefix, Measure::Deny);
         if commanded.is_none() && decided.is_none() && by_others.is_none() {
             let was_said = self.fleet_lift(&prefix, fleet, now);
             if is_denied {
                 self.note_lifted(&prefix, &[Measure::Deny], now);
             }
-            if is_denied || was_said {
+            if is_denied || was_said || was_crowdsec {
                 return Ok(Removed { removed: whom });
             }
             return Err(match self.policy.block(&prefix) {

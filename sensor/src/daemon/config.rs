@@ -1,5 +1,7 @@
 //! The whole configuration: every room's part, and where to find the files.
 
+mod checks;
+
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,9 +15,10 @@ use super::access_logs::{self, AccessLog};
 use super::sense::SenseConfig;
 use super::web::WebConfig;
 use crate::config::{Description, Document, Form, Problem, Section, from_text};
+use crate::crowdsec::CrowdsecConfig;
 use crate::decide::{DecideConfig, NeverBlock};
 use crate::detect;
-use crate::enforce::{Limits, PolicyConfig, Scope};
+use crate::enforce::{Limits, PolicyConfig};
 use crate::fleet::FleetConfig;
 use crate::groups::Databases;
 use crate::kernel::{Capacities, ClientPrefixes, Tuning, XdpChoice};
@@ -94,6 +97,8 @@ pub struct Config {
     pub notify: NotifyConfig,
     /// Which hosts share decisions.
     pub fleet: Option<FleetConfig>,
+    /// Whose decisions are pulled.
+    pub crowdsec: Option<CrowdsecConfig>,
     /// What commands look addresses up in.
     pub databases: Databases,
     /// Group with read-only access to the control socket; root always has access.
@@ -159,6 +164,7 @@ impl Default for Config {
             store: StoreConfig::default(),
             notify: NotifyConfig::default(),
             fleet: None,
+            crowdsec: None,
             databases: Databases::default(),
             group: "sensor".to_owned(),
             admin_group: "sensor-admin".to_owned(),
@@ -268,6 +274,7 @@ impl Config {
         self.store = StoreConfig::read(root);
         self.notify = NotifyConfig::read(root);
         self.fleet = FleetConfig::read(root);
+        self.crowdsec = CrowdsecConfig::read(root);
     }
 
     fn read_places(&mut self, root: &Section<'_>) {
@@ -306,38 +313,6 @@ impl Config {
         log.choice("kernel", &LEVELS, &mut self.kernel_log_level);
         log.choice("format", &formats, &mut self.log_format);
         log.finish();
-    }
-
-    /// A group needs the database that knows its networks.
-    fn check_groups(&self, root: &Section<'_>) {
-        for (key, group) in self.policy.groups() {
-            if let Err(error) = self.databases.check(group) {
-                root.reject(key, error);
-            }
-        }
-    }
-
-    /// A client as wide as a site has it for itself. That turns the default off, too, and is no mistake then.
-    fn check_sites(&self, limits: &Section<'_>) {
-        let ([v4, v6], tuning) = (self.tuning.sites(), &self.tuning);
-        if v4 != tuning.ipv4_site_times {
-            limits.reject("ipv4_site_times", "`clients.ipv4_prefix` makes each client at least a whole /24");
-        }
-        if v6 != tuning.ipv6_site_times {
-            limits.reject("ipv6_site_times", "`clients.ipv6_prefix` makes each client at least a whole /48");
-        }
-    }
-
-    /// A scope longer than a client's prefix would split a client.
-    fn check_scopes(&self, limits: &Section<'_>) {
-        for (name, _) in limits.sections("203.0.113.0/24") {
-            let Ok(Scope::Prefix(prefix)) = name.parse::<Scope>() else { continue };
-            let ClientPrefixes { v4, v6, .. } = self.tuning.prefixes;
-            let bits = if prefix.addr().is_ipv4() { v4 } else { v6 };
-            if prefix.prefix_len() > bits {
-                limits.reject(name, format!("this scope splits clients, which are /{bits} networks"));
-            }
-        }
     }
 }
 

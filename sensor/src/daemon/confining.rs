@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::config::Config;
 use super::source::ConfigSource;
 use crate::confine::{Confinement, Extent, Reach};
+use crate::crowdsec::CrowdsecConfig;
 use crate::fleet::FleetConfig;
 use crate::kernel::{library_directories, program_directories};
 use crate::notify::{NotifyConfig, Output, SyslogConfig};
@@ -41,6 +42,7 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
             .flatten()
             .cloned(),
     );
+    reads.extend(config.crowdsec.iter().flat_map(CrowdsecConfig::files).cloned());
     reads.extend(config.databases.paths().cloned());
     let mut keeps = BTreeSet::from([config.paths.state_dir.clone()]);
     keeps.extend(pins.map(Path::to_owned));
@@ -58,6 +60,7 @@ pub(super) fn reach(config: &Config, source: &ConfigSource, pins: Option<&Path>)
             // Also of a server that gets datagrams, to which no rule of Landlock applies: sockets are allowed with it.
             .chain(syslog.iter().map(SyslogConfig::port))
             .chain(config.fleet.iter().map(FleetConfig::port))
+            .chain(config.crowdsec.iter().map(CrowdsecConfig::port))
             .collect(),
         speaks_to_abstract_sockets: env::var_os("NOTIFY_SOCKET").is_some_and(|name| is_abstract(&name)),
     }
@@ -95,6 +98,13 @@ pub(super) fn tell_of_addresses(config: &Config) {
         info!(
             server = fleet.server(),
             "the fleet's server is reached over the network: the unit's IPAddressAllow= has to name it"
+        );
+    }
+    if let Some(crowdsec) = config.crowdsec.as_ref().filter(|crowdsec| !crowdsec.is_local()) {
+        let server = crowdsec.server();
+        info!(
+            server,
+            "CrowdSec is asked over the network: the unit's IPAddressAllow= has to name its address"
         );
     }
     if !config.paths.web.ip().to_canonical().is_loopback() {

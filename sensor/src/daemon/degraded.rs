@@ -60,6 +60,9 @@ impl Engine {
         if let Some(why) = self.fleet_trouble() {
             say(Part::Fleet, why);
         }
+        if let Some(why) = self.crowdsec_trouble() {
+            say(Part::Crowdsec, why);
+        }
         if !self.dataplane.is_pinned() {
             say(
                 Part::Pins,

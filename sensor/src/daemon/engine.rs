@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::changes::InForce;
 use super::config::Config;
+use super::crowdsec::Crowdsec;
 use super::fleet::Membership;
 use super::floods;
 use super::groups::Reading;
@@ -81,6 +82,8 @@ pub(super) struct Engine {
     pub(super) flood: Option<Flood>,
     /// This host as a member of a fleet.
     pub(super) fleet: Membership,
+    /// What CrowdSec decided.
+    pub(super) crowdsec: Crowdsec,
     /// What databases say of groups.
     pub(super) groups: Reading,
 }
@@ -172,6 +175,7 @@ impl Engine {
             unkept: None,
             hurries: false,
             fleet: Membership::default(),
+            crowdsec: Crowdsec::default(),
         };
         if is_to_keep {
             // For the next start.
@@ -243,6 +247,7 @@ impl Engine {
 
     /// Runs every second: removes expired blocks, and rolls back unconfirmed changes.
     pub(super) fn tick(&mut self, now: Timestamp) {
+        self.tick_crowdsec(now);
         let ended = self.policy.expire(now);
         for prefix in &ended {
             info!(%prefix, "block ended");

@@ -288,8 +288,9 @@ impl Engine {
         self.fleet.member.as_ref().map(|member| member.name_of(effect.by)).unwrap_or_default()
     }
 
-    /// The same for every client: what this host permits has changed.
+    /// The same for every client, also of CrowdSec's: what this host permits has changed.
     pub(super) fn settle_all(&mut self, now: Timestamp) {
+        self.settle_crowdsec(now);
         let Some(member) = &self.fleet.member else { return };
         let subjects: Vec<Subject> = member.standing().subjects().collect();
         subjects.iter().for_each(|subject| self.settle(subject, now, false));

@@ -14,6 +14,7 @@ mod commands;
 mod conclude;
 mod config;
 mod confining;
+mod crowdsec;
 mod deciding;
 mod degraded;
 mod engine;

@@ -72,6 +72,7 @@ impl Engine {
             detection: Some(self.detection()),
             degraded: self.degraded(),
             fleet: self.fleet_stats(),
+            crowdsec: self.crowdsec_stats(),
             ..Snapshot::default()
         })
     }
@@ -155,6 +156,7 @@ impl Engine {
             confinement: self.confinement.clone(),
             degraded: snapshot.degraded,
             databases: self.config.databases.clone(),
+            crowdsec: self.crowdsec_report(),
         })
     }
 

@@ -22,7 +22,7 @@ use super::responder::GRACE;
 use super::secrets::Secrets;
 use super::sensing::Sensing;
 use super::source::ConfigSource;
-use super::{background, confining, degraded, fleet, key, observing, supervisor, user, web};
+use super::{background, confining, crowdsec, degraded, fleet, key, observing, supervisor, user, web};
 use crate::clock;
 use crate::confine::{self, Confinement, Reach};
 use crate::control::wire::SshConnection;
@@ -362,6 +362,7 @@ fn start_threads(commands: &Arc<Commands>) {
     let config = commands.engine().config.clone();
     commands.engine().responder.start(&config);
     fleet::start(commands);
+    crowdsec::start(commands);
     see_http(commands);
 }
 
@@ -369,6 +370,7 @@ async fn stop(commands: &Commands) {
     // The thread that reads HTTP ends, and stores what it learned. It may wait for the engine, so this does not.
     let sensing = commands.engine().sensing.take();
     drop(sensing);
+    commands.keep_decisions();
     let notifier = {
         let mut engine = commands.engine();
         engine.keep();

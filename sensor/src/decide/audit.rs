@@ -51,6 +51,8 @@ pub enum Change {
     KillSwitch,
     /// A host of the fleet was enrolled or expelled, or its decisions were undone.
     FleetChanged,
+    /// Decisions of CrowdSec were carried out or lifted: one entry for all of an answer.
+    CrowdsecChanged,
 }
 
 /// Who or what caused it.
@@ -84,6 +86,8 @@ pub enum Cause {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<String>,
     },
+    /// CrowdSec.
+    Crowdsec,
 }
 
 /// One entry.
@@ -136,6 +140,7 @@ mod tests {
             (Cause::Configuration, r#"{"by":"configuration"}"#),
             (Cause::Expiry, r#"{"by":"expiry"}"#),
             (Cause::Daemon, r#"{"by":"daemon"}"#),
+            (Cause::Crowdsec, r#"{"by":"crowdsec"}"#),
             (Cause::Fleet { host: Some("web1".to_owned()) }, r#"{"by":"fleet","host":"web1"}"#),
         ] {
             assert_eq!(serde_json::to_string(&cause).unwrap(), expected);

@@ -125,6 +125,28 @@ impl Enforcer {
         self.perform(dataplane, changes, now)
     }
 
+    /// Applies changes to the blocks of many prefixes at once.
+    ///
+    /// # Errors
+    /// As [`Enforcer::apply`].
+    pub fn apply_blocks(
+        &mut self,
+        dataplane: &mut Dataplane,
+        policy: &Policy,
+        prefixes: &[IpNet],
+        now: Timestamp,
+    ) -> Result<(), EnforceError> {
+        let adds =
+            |prefix: &&IpNet| policy.block(prefix).is_some() && !self.actual.blocks.contains_key(*prefix);
+        let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) =
+            prefixes.iter().filter(adds).partition(|prefix| prefix.addr().is_ipv4());
+        for first in [v4, v6].iter().filter_map(|family| family.first()) {
+            self.room.check_block(first, policy.blocks_of_family(first))?;
+        }
+        let changes = plan::some_blocks(policy, &self.actual, prefixes);
+        self.perform(dataplane, changes, now)
+    }
+
     /// Applies the limits of `default` and of prefixes, without checking groups, blocks and allows.
     ///
     /// # Errors

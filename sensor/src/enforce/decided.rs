@@ -1,4 +1,4 @@
-//! Limits of detectors that make room or end, and blocks of other hosts.
+//! Limits of detectors that make room or end, and blocks of other hosts and of CrowdSec.
 
 use std::collections::BTreeMap;
 
@@ -44,6 +44,25 @@ impl Policy {
     #[must_use]
     pub const fn fleet_blocks(&self) -> &BTreeMap<IpNet, BlockRule> {
         &self.fleet_blocks
+    }
+
+    /// Sets a block of CrowdSec's.
+    pub fn set_crowdsec_block(&mut self, prefix: IpNet, rule: BlockRule) {
+        self.crowdsec_blocks.insert(prefix, rule);
+        self.index_block(&prefix);
+    }
+
+    /// Lifts CrowdSec's block of a prefix.
+    pub fn lift_crowdsec_block(&mut self, prefix: &IpNet) {
+        if self.crowdsec_blocks.remove(prefix).is_some() {
+            self.index_block(prefix);
+        }
+    }
+
+    /// CrowdSec's blocks.
+    #[must_use]
+    pub const fn crowdsec_blocks(&self) -> &BTreeMap<IpNet, BlockRule> {
+        &self.crowdsec_blocks
     }
 }
 

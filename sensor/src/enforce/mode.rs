@@ -62,6 +62,8 @@ pub enum Origin {
     Protection,
     /// Another host of the fleet.
     Fleet,
+    /// CrowdSec.
+    Crowdsec,
 }
 
 impl Origin {
@@ -74,6 +76,7 @@ impl Origin {
             Self::Detector => "detector",
             Self::Protection => "protection",
             Self::Fleet => "fleet",
+            Self::Crowdsec => "crowdsec",
         }
     }
 }

@@ -120,6 +120,16 @@ pub(super) fn one_block(desired: &Policy, actual: &Actual, prefix: &IpNet) -> Ve
     changes
 }
 
+/// The same for many prefixes at once.
+pub(super) fn some_blocks(desired: &Policy, actual: &Actual, prefixes: &[IpNet]) -> Vec<Change> {
+    let changes = prefixes.iter().flat_map(|prefix| one_block(desired, actual, prefix));
+    // A prefix within another of them would change twice.
+    let changes: BTreeMap<IpNet, Change> =
+        changes.filter_map(|change| Some((change.prefix()?, change))).collect();
+    let (blocks, removals): (Vec<_>, Vec<_>) = changes.into_values().partition(Change::sets);
+    blocks.into_iter().chain(removals).collect()
+}
+
 /// The limits that differ.
 fn limits(desired: &Policy, actual: &Actual, by: Measures) -> Vec<Change> {
     let mut changes = default_limits(desired, actual, by);
@@ -240,6 +250,29 @@ mod tests {
             let plan = whole(&desired, &[], &at_once, BY);
             plan.iter().for_each(|change| at_once.note(change));
             prop_assert_eq!(at_once.blocks, stepped.blocks);
+        }
+
+        /// So does planning many at a time, however they overlap.
+        #[test]
+        fn many_at_once_equals_whole(
+            batches in prop::collection::vec(
+                prop::collection::vec((0_u32..16, 28_u8..=32, prop::option::of(1_u64..9), any::<bool>()), 0..12),
+                0..6,
+            ),
+        ) {
+            let (mut desired, mut stepped) = (Policy::default(), Actual::default());
+            for batch in batches {
+                let mut prefixes = Vec::new();
+                for (bits, length, until, insert) in batch {
+                    let prefix = IpNet::new(std::net::Ipv4Addr::from_bits(bits).into(), length).unwrap().trunc();
+                    if insert { desired.set_crowdsec_block(prefix, rule(until)) } else { desired.lift_crowdsec_block(&prefix) }
+                    prefixes.push(prefix);
+                }
+                let plan = some_blocks(&desired, &stepped, &prefixes);
+                prop_assert!(plan.is_sorted_by_key(|change| !change.sets()));
+                plan.iter().for_each(|change| stepped.note(change));
+                prop_assert_eq!(whole(&desired, &[], &stepped, BY), vec![]);
+            }
         }
     }
 

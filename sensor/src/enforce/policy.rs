@@ -83,6 +83,8 @@ pub struct Policy {
     decided_blocks: BTreeMap<IpNet, BlockRule>,
     /// What other hosts of the fleet decided.
     pub(super) fleet_blocks: BTreeMap<IpNet, BlockRule>,
+    /// What CrowdSec decided.
+    pub(super) crowdsec_blocks: BTreeMap<IpNet, BlockRule>,
     pub(super) decided_limits: BTreeMap<IpNet, DecidedLimits>,
     /// The mode that the daemon was started with; not kept across a restart.
     session_mode: Option<Mode>,
@@ -269,8 +271,14 @@ impl Policy {
     }
 
     fn block_layers(&self) -> impl Iterator<Item = &BTreeMap<IpNet, BlockRule>> {
-        [&self.fleet_blocks, &self.decided_blocks, &self.configuration.blocks, &self.commands.blocks]
-            .into_iter()
+        [
+            &self.crowdsec_blocks,
+            &self.fleet_blocks,
+            &self.decided_blocks,
+            &self.configuration.blocks,
+            &self.commands.blocks,
+        ]
+        .into_iter()
     }
 
     /// The blocks in the form that the kernel needs.
@@ -306,6 +314,7 @@ impl Policy {
                 &mut self.configuration.blocks,
                 &mut self.decided_blocks,
                 &mut self.fleet_blocks,
+                &mut self.crowdsec_blocks,
             ] {
                 if layer.get(prefix).is_some_and(|rule| !stands(rule)) {
                     layer.remove(prefix);

@@ -29,11 +29,13 @@ pub enum Part {
     Fleet,
     /// The networks of a group cannot be read, or are not those of its database.
     Groups,
+    /// Decisions of CrowdSec do not come.
+    Crowdsec,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Http,
         Self::Commands,
         Self::Events,
@@ -43,6 +45,7 @@ impl Part {
         Self::Interfaces,
         Self::Fleet,
         Self::Groups,
+        Self::Crowdsec,
     ];
 
     /// The value of the label.
@@ -58,6 +61,7 @@ impl Part {
             Self::Interfaces => "interfaces",
             Self::Fleet => "fleet",
             Self::Groups => "groups",
+            Self::Crowdsec => "crowdsec",
         }
     }
 }

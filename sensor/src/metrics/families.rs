@@ -7,6 +7,7 @@ use sensor_common::abi::{Event, Verdict};
 use sensor_common::packet::Problem;
 
 use super::access_logs::{self, AccessLogStats};
+use super::crowdsec::{self, CrowdsecStats};
 use super::degraded::{self, Degraded};
 use super::detection::{self, Detection};
 use super::fleet::{self, FleetStats};
@@ -71,6 +72,8 @@ pub struct Snapshot {
     pub web: Option<WebStats>,
     /// The fleet, where this host belongs to one.
     pub fleet: Option<FleetStats>,
+    /// CrowdSec, where its decisions are pulled.
+    pub crowdsec: Option<CrowdsecStats>,
     /// Access logs that are followed.
     pub access_logs: Vec<AccessLogStats>,
     /// What does not work as it should.
@@ -216,6 +219,7 @@ pub fn about_families() -> Vec<About> {
         surroundings::FAMILIES,
         web::FAMILIES,
         fleet::FAMILIES,
+        crowdsec::FAMILIES,
         access_logs::FAMILIES,
     ];
     let about = |family: &Family| About {
@@ -243,6 +247,7 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
     families.extend(sensing::gather(snapshot));
     families.extend(web::gather(snapshot));
     families.extend(fleet::gather(snapshot));
+    families.extend(crowdsec::gather(snapshot));
     families.extend(access_logs::gather(snapshot));
     families.push(degraded::gather(&snapshot.degraded));
     families

@@ -7,12 +7,14 @@ use prometheus::proto::MetricFamily;
 use sensor_common::abi::Counter;
 
 use super::access_logs::AccessLogStats;
+use super::crowdsec::CrowdsecStats;
 use super::detection::Detection;
 use super::families::{Snapshot, gather};
 use super::fleet::FleetStats;
 use super::sensing::{Capacities, Sensing};
 use super::surroundings::InterfacePresence;
 use super::web::WebStats;
+use crate::crowdsec::PushCounts;
 use crate::detect::{Severity, Threat};
 use crate::fleet::evidence::EvidenceCounts;
 use crate::kernel::{LabelledCounter, XdpMode, combinations};
@@ -74,6 +76,7 @@ fn everything() -> Snapshot {
             evidence: Some((EvidenceCounts::default(), Some(Duration::ZERO))),
             ..FleetStats::default()
         }),
+        crowdsec: Some(CrowdsecStats { pushes: Some(PushCounts::default()), ..CrowdsecStats::default() }),
         web: Some(WebStats::default()),
         access_logs: vec![AccessLogStats { path: PATH.to_owned(), ..AccessLogStats::default() }],
         detection: Some(Detection {

@@ -4,6 +4,7 @@
 //! that the operator has configured: interfaces and access logs.
 
 mod access_logs;
+mod crowdsec;
 mod dashboard;
 mod degraded;
 mod detection;
@@ -24,6 +25,7 @@ mod tls;
 mod web;
 
 pub use access_logs::AccessLogStats;
+pub use crowdsec::CrowdsecStats;
 pub use dashboard::{Dashboard, dashboard};
 pub use degraded::{Degraded, Part};
 pub use detection::Detection;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sensor_common::abi::{Counter, Verdict};
 
-use super::{Capacities, Detection, FleetStats, Sensing, Snapshot, WebStats, render};
+use super::{Capacities, CrowdsecStats, Detection, FleetStats, Sensing, Snapshot, WebStats, render};
+use crate::crowdsec::PushCounts;
 use crate::enforce::Mode;
 use crate::fleet::evidence::EvidenceCounts;
 use crate::http::{Anomaly, Method};
@@ -19,6 +20,8 @@ use crate::store::StoreStats;
 const MAX: usize = 70 << 10;
 /// What it shall get in addition from a host that belongs to a fleet.
 const MAX_FLEET: usize = 4 << 10;
+/// What it shall get in addition from a host that pulls decisions of CrowdSec.
+const MAX_CROWDSEC: usize = 4 << 10;
 /// What it shall get in addition from a host that sends alerts by syslog.
 const MAX_SYSLOG: usize = 1 << 10;
 /// A year of ten million a second.
@@ -96,4 +99,11 @@ fn a_scrape_stays_small() {
     .unwrap();
     let fleet = with_fleet.len().saturating_sub(text.len());
     assert!(fleet > 0 && fleet <= MAX_FLEET, "{fleet} bytes about the fleet");
+    let with_crowdsec = render(&Snapshot {
+        crowdsec: Some(CrowdsecStats { pushes: Some(PushCounts::default()), ..CrowdsecStats::default() }),
+        ..full()
+    })
+    .unwrap();
+    let crowdsec = with_crowdsec.len().saturating_sub(text.len());
+    assert!(crowdsec > 0 && crowdsec <= MAX_CROWDSEC, "{crowdsec} bytes about CrowdSec");
 }

@@ -7,6 +7,7 @@ mod backoff;
 mod config;
 mod deny_file;
 mod formats;
+mod http;
 mod lines;
 mod news;
 mod outbox;
@@ -22,9 +23,10 @@ use std::time::Duration;
 
 pub use config::{
     DenyConfig, DenyFormat, Facility, Include, NotifyConfig, Output, SyslogConfig, SyslogFormat, Transport,
-    WebhookConfig, WebhookFormat,
+    WebhookConfig, WebhookFormat, check_port,
 };
 pub use deny_file::{DenyFile, DenyStats};
+pub use http::{Cut, HttpAnswer, HttpClient, HttpError, port_of};
 pub use lines::LineStats;
 use lines::Lines;
 use news::News;

@@ -5,6 +5,7 @@
 
 pub mod alertmanager;
 pub mod bulk;
+pub mod crowdsec;
 pub mod fleet;
 pub mod hook;
 pub mod http;

@@ -33,14 +33,8 @@ impl Process {
         configuration: &str,
         port: u16,
     ) -> Result<Self> {
-        let config = prefix.path().join("nginx.conf");
-        fs::write(&config, configuration)?;
-        let log = fs::File::create(prefix.path().join("stderr.log"))?;
-        let mut command = namespace.command("nginx");
-        // Libraries that were put there come before the system's.
-        command.env("LD_LIBRARY_PATH", prefix.path());
-        command.arg("-p").arg(prefix.path()).arg("-c").arg(&config);
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().context("cannot start nginx")?;
+        fs::write(prefix.path().join("nginx.conf"), configuration)?;
+        let child = spawn(namespace, prefix.path())?;
         let mut process = Self { child, prefix };
         let here = SocketAddr::from(([127, 0, 0, 1], port));
         let is_up =
@@ -49,6 +43,21 @@ impl Process {
         let ended = process.child.try_wait().unwrap_or_default();
         ensure!(is_up && ended.is_none(), "nginx does not answer on {here}: {log}");
         Ok(process)
+    }
+
+    /// Starts another one with the same directory, which therefore has to share its ports, and ends the first one once
+    /// `is_time`. Returns when that one is gone.
+    pub(super) fn replace(
+        &mut self,
+        namespace: &Namespace,
+        is_time: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let second = spawn(namespace, self.prefix.path())?;
+        let mut first = std::mem::replace(&mut self.child, second);
+        is_time()?;
+        kill(Pid::from_raw(i32::try_from(first.id())?), Signal::SIGQUIT)?;
+        first.wait()?;
+        Ok(())
     }
 
     /// Its directory.
@@ -70,6 +79,16 @@ impl Process {
     pub(super) fn access_log(&self) -> Result<Vec<String>> {
         Ok(fs::read_to_string(self.file("access.log"))?.lines().map(str::to_owned).collect())
     }
+}
+
+/// nginx with what is in a directory.
+fn spawn(namespace: &Namespace, prefix: &Path) -> Result<Child> {
+    let log = fs::File::options().create(true).append(true).open(prefix.join("stderr.log"))?;
+    let mut command = namespace.command("nginx");
+    // Libraries that were put there come before the system's.
+    command.env("LD_LIBRARY_PATH", prefix);
+    command.arg("-p").arg(prefix).arg("-c").arg(prefix.join("nginx.conf"));
+    command.stdout(Stdio::null()).stderr(log).spawn().context("cannot start nginx")
 }
 
 impl Drop for Process {

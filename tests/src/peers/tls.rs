@@ -29,18 +29,19 @@ impl TlsNginx {
     /// # Errors
     /// If it does not come up.
     pub fn start(namespace: &Namespace) -> Result<Self> {
-        Self::start_in(namespace, |_| Ok(()))
+        Self::start_in(namespace, "", |_| Ok(()))
     }
 
-    /// The same with a copy of OpenSSL's library of its own, in its directory.
+    /// The same with a copy of OpenSSL's library of its own, in its directory, and with a port that [`Self::replace`] can
+    /// share.
     ///
     /// # Errors
     /// If it does not come up.
     pub fn start_with_its_own_library(namespace: &Namespace) -> Result<Self> {
-        Self::start_in(namespace, |directory| copy_library(&directory.join(Self::LIBRARY)))
+        Self::start_in(namespace, "reuseport", |directory| copy_library(&directory.join(Self::LIBRARY)))
     }
 
-    fn start_in(namespace: &Namespace, prepare: impl Fn(&Path) -> Result<()>) -> Result<Self> {
+    fn start_in(namespace: &Namespace, option: &str, prepare: impl Fn(&Path) -> Result<()>) -> Result<Self> {
         let prefix = tempfile::Builder::new().prefix("sensor-nginx-tls-").tempdir()?;
         for (name, bytes) in FILES {
             let path = prefix.path().join("files").join(name);
@@ -50,7 +51,7 @@ impl TlsNginx {
         certificate(prefix.path(), "ec", &["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])?;
         certificate(prefix.path(), "rsa", &["rsa:2048"])?;
         prepare(prefix.path())?;
-        Ok(Self(Process::start(namespace, prefix, &configuration(), Self::PORT)?))
+        Ok(Self(Process::start(namespace, prefix, &configuration(option), Self::PORT)?))
     }
 
     /// The name of the library.
@@ -64,6 +65,14 @@ impl TlsNginx {
         let new = self.file("libcrypto.new");
         copy_library(&new)?;
         Ok(fs::rename(new, self.file(Self::LIBRARY))?)
+    }
+
+    /// Starts another one beside it, on the same ports, and ends the first one once `is_time`.
+    ///
+    /// # Errors
+    /// If it cannot be started, or `is_time` fails.
+    pub fn replace(&mut self, namespace: &Namespace, is_time: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.0.replace(namespace, is_time)
     }
 
     /// Where its certificates are, and where files may be put that go with it.
@@ -123,20 +132,20 @@ fn certificate(directory: &Path, name: &str, kind: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn configuration() -> String {
+fn configuration(option: &str) -> String {
     let [main, retry, certificate] = [TlsNginx::PORT, TlsNginx::RETRY_PORT, TlsNginx::CERTIFICATE_PORT];
     format!(
-        "daemon off;\nenv LD_LIBRARY_PATH;\nworker_processes 2;\nuser root;\npid nginx.pid;\nerror_log stderr warn;\n\
+        "daemon off;\nworker_processes 2;\nuser root;\npid nginx.pid;\nerror_log stderr warn;\n\
          events {{ worker_connections 4096; }}\n\
          http {{\n  log_format plain '$remote_addr $remote_port $request_method $uri $status $body_bytes_sent $ssl_cipher';\n\
          \x20 access_log access.log plain;\n  keepalive_requests 1000000;\n  client_body_temp_path body;\n  proxy_temp_path proxy;\n\
          \x20 fastcgi_temp_path fastcgi;\n  uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n  root .;\n  client_max_body_size 10m;\n\
          \x20 ssl_certificate ec.crt;\n  ssl_certificate_key ec.key;\n  ssl_certificate rsa.crt;\n  ssl_certificate_key rsa.key;\n\
          \x20 ssl_ciphers ALL:@SECLEVEL=0;\n  ssl_protocols TLSv1.2 TLSv1.3;\n  ssl_session_cache shared:sessions:1m;\n\
-         \x20 server {{\n    listen {main} ssl backlog=4096;\n    ssl_early_data on;\n\
+         \x20 server {{\n    listen {main} ssl backlog=4096 {option};\n    ssl_early_data on;\n\
          \x20   location = /login {{ return 401 \"no\\n\"; }}\n    location = /post {{ return 200 \"ok\\n\"; }}\n  }}\n\
-         \x20 server {{\n    listen {retry} ssl;\n    ssl_protocols TLSv1.3;\n    ssl_ecdh_curve P-384;\n  }}\n\
-         \x20 server {{\n    listen {certificate} ssl;\n    ssl_verify_client optional_no_ca;\n    ssl_client_certificate ec.crt;\n  }}\n}}\n"
+         \x20 server {{\n    listen {retry} ssl {option};\n    ssl_protocols TLSv1.3;\n    ssl_ecdh_curve P-384;\n  }}\n\
+         \x20 server {{\n    listen {certificate} ssl {option};\n    ssl_verify_client optional_no_ca;\n    ssl_client_certificate ec.crt;\n  }}\n}}\n"
     )
 }
 

@@ -9,6 +9,7 @@ mod containers;
 mod control;
 mod cookies;
 mod cross_site;
+mod crowdsec;
 mod decisions;
 mod deny_file;
 mod detection;

@@ -98,9 +98,7 @@ impl Live {
     }
 
     fn records(&self) -> Result<Vec<Value>> {
-        let text = fs::read_to_string(self.nginx.file("exchanges.jsonl"))?;
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        whole.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+        records(&self.nginx)
     }
 
     /// Once it is so, or never: the records are those of nginx's log.
@@ -116,6 +114,13 @@ impl Live {
         let status = self.daemon.json(&["status"])?;
         equal().with_context(|| format!("{status}\n{}", self.daemon.log()))
     }
+}
+
+/// The log of exchanges so far.
+fn records(nginx: &TlsNginx) -> Result<Vec<Value>> {
+    let text = fs::read_to_string(nginx.file("exchanges.jsonl"))?;
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
 #[test]
@@ -183,18 +188,8 @@ fn nothing_is_lost_while_nginx_reloads() -> Result<()> {
     live.equals_the_access_log(1_200)
 }
 
-/// The second program of nginx, which has the new library; it is nobody's child.
-struct Second(Pid);
-
-impl Drop for Second {
-    fn drop(&mut self) {
-        // Nothing more can be done where this fails.
-        let _ended = kill(self.0, Signal::SIGTERM);
-    }
-}
-
-/// An upgrade replaces the library's file, and nginx changes over to it without closing its port: the old program's
-/// connections are read on, and the new one's as soon as its library is found.
+/// An upgrade replaces the library's file, and another nginx takes over the port: the old one's connections are read on, and
+/// the new one's as soon as its library is found.
 #[test]
 fn an_upgraded_library_is_read_under_load() -> Result<()> {
     if tools::skipped("an_upgraded_library_is_read_under_load", &["nginx", "curl", "openssl"]) {
@@ -202,10 +197,12 @@ fn an_upgraded_library_is_read_under_load() -> Result<()> {
     }
     let net = Net::new()?;
     let nginx = TlsNginx::start_with_its_own_library(&net.server)?;
-    let live = Live::watch(net, nginx, &config("monitor", "off"), |_| String::new())?;
-    let own = format!("{} offset", live.nginx.file(TlsNginx::LIBRARY).display());
-    let probed = |times: usize| live.daemon.log().matches(&own).count() == times;
-    ensure!(wait_until(PATIENCE, || probed(1)), "its library is not found: {}", live.daemon.log());
+    let Live { daemon, mut nginx, net } =
+        Live::watch(net, nginx, &config("monitor", "off"), |_| String::new())?;
+    let (directory, library) = (nginx.directory().to_owned(), nginx.file(TlsNginx::LIBRARY));
+    let own = format!("{} offset", library.display());
+    let probed = |times: usize| daemon.log().matches(&own).count() == times;
+    ensure!(wait_until(PATIENCE, || probed(1)), "its library is not found: {}", daemon.log());
     let ask = |path: &str| {
         let each = |version: &str| {
             format!(
@@ -213,38 +210,31 @@ fn an_upgraded_library_is_read_under_load() -> Result<()> {
                  \"https://$1:8443/{path}/[1-50].txt\""
             )
         };
-        browse(&live.net, live.nginx.directory(), &format!("{}; {}", each("1.2"), each("1.3")))
+        browse(&net, &directory, &format!("{}; {}", each("1.2"), each("1.3")))
     };
     ask("before")?;
-    live.nginx.upgrade_library()?;
-    // Of the old program, whose file is gone.
+    nginx.upgrade_library()?;
+    // The old file is gone, but still in use.
     ask("deleted")?;
-    let first = Pid::from_raw(i32::try_from(live.nginx.pid())?);
-    kill(first, Signal::SIGUSR2)?;
-    let number = || -> Option<i32> {
-        let number = fs::read_to_string(live.nginx.file("nginx.pid")).ok()?.trim().parse().ok()?;
-        (number != first.as_raw()).then_some(number)
-    };
-    ensure!(wait_until(PATIENCE, || number().is_some()), "no second program");
-    let _second = Second(Pid::from_raw(number().context("no second program")?));
-    // Old and new workers serve these.
-    let found = || ask("during").is_ok() && probed(2);
-    ensure!(wait_until(PATIENCE, found), "the new library is not found: {}", live.daemon.log());
-    ask("both")?;
-    kill(first, Signal::SIGQUIT)?;
+    nginx.replace(&net.server, || {
+        // Both serve these.
+        let is_found = || ask("during").is_ok() && probed(2);
+        ensure!(wait_until(PATIENCE, is_found), "the new library is not found: {}", daemon.log());
+        ask("both")
+    })?;
     ask("after")?;
     let told = ["/before/", "/deleted/", "/both/", "/after/"];
     let equal = || -> Result<()> {
         let is_told = |line: &String| told.iter().any(|path| line.contains(path));
-        let logged: Vec<String> = live.nginx.access_log(is_read)?.into_iter().filter(is_told).collect();
+        let logged: Vec<String> = nginx.access_log(is_read)?.into_iter().filter(is_told).collect();
         ensure!(logged.len() == 100 * told.len(), "{} requests", logged.len());
-        let (seen, expected) = (live.records()?, tally(logged.into_iter()));
+        let (seen, expected) = (records(&nginx)?, tally(logged.into_iter()));
         let seen = tally(seen.iter().map(line).filter(is_told));
         ensure!(seen == expected, "differs: {:?}", difference(&seen, &expected));
         Ok(())
     };
     if !wait_until(PATIENCE, || equal().is_ok()) {
-        equal().with_context(|| live.daemon.log())?;
+        equal().with_context(|| daemon.log())?;
     }
     Ok(())
 }

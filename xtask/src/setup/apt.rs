@@ -10,6 +10,8 @@ use crate::process;
 /// more somebody's laptop, must not get a listening web server from `setup`. An existing policy is the
 /// administrator's and stays.
 ///
+/// CrowdSec's package would register the machine with its makers; it does not where that file is there and says something.
+///
 /// Nothing is removed for it: what would have to go is in use, as a rustup of the same distribution is.
 ///
 /// It is one shell script so that the policy is removed on every way out, an interrupt included.
@@ -22,6 +24,13 @@ if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
 fi
+for package; do
+    central=/etc/crowdsec/online_api_credentials.yaml
+    if [ "$package" = crowdsec ] && [ ! -e "$central" ]; then
+        mkdir -p /etc/crowdsec
+        echo '# Not registered with the central API.' >"$central"
+    fi
+done
 apt-get install --yes --no-remove --no-install-recommends "$@"
 "#;
 

@@ -50,6 +50,8 @@ const ALL: &[Need] = &[
     tests("apache2-bin", "apache2", "tests of HTTP/2 with Apache"),
     tests("haproxy", "haproxy", "tests with HAProxy"),
     tests("redis-server", "redis-server", "the tests of the fleet"),
+    tests("crowdsec", "crowdsec", "the tests with CrowdSec"),
+    tests("crowdsec", "cscli", "the tests with CrowdSec"),
     tests("rsyslog", "rsyslogd", "the tests of alerts by syslog"),
     // A library; by its package it is recognized anyway.
     tests("rsyslog-openssl", "lmnsd_ossl.so", "the tests of alerts by syslog over TLS"),

@@ -2,6 +2,7 @@
 //!
 //! Each part first collects facts and then evaluates them; the evaluation is tested with made-up facts.
 
+mod crowdsec;
 mod finding;
 mod interface;
 mod kernel;

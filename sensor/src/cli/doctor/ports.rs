@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::crowdsec;
 use super::finding::Finding;
 use super::logs;
 use crate::cli::args::Remote;
@@ -25,9 +26,11 @@ pub(super) fn findings(remote: &Remote) -> Vec<Finding> {
     let status: Option<StatusReport> = Client::new(&remote.socket).ask_for(&request).ok();
     let inner = status.iter().flat_map(|status| inner(&status.inner_interfaces)).collect::<Vec<_>>();
     let groups = status.iter().flat_map(|status| groups(&status.degraded)).collect::<Vec<_>>();
+    let crowdsec = status.as_ref().and_then(|status| status.crowdsec.as_ref()).map(crowdsec::findings);
     let mut findings = judge(&listening, status.map(|status| status.http));
     findings.extend(inner);
     findings.extend(groups);
+    findings.extend(crowdsec.into_iter().flatten());
     findings
 }
 

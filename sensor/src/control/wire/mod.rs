@@ -1,6 +1,7 @@
 //! The wire types of the control socket.
 
 mod clients;
+mod crowdsec;
 mod explanation;
 mod fleet;
 mod incident;
@@ -13,6 +14,7 @@ mod ssh;
 mod words;
 
 pub use clients::{ClientRow, ClientSort, ClientsBy, ClientsRow, Rates};
+pub use crowdsec::{CrowdsecPushes, CrowdsecReport};
 pub use explanation::{AlertExplanation, Explanation, Site, Within};
 pub use fleet::{FleetEvidence, FleetHost, FleetReport, FleetSays};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::crowdsec::CrowdsecReport;
 use super::logs::AccessLogReport;
 use crate::clock::Timestamp;
 use crate::confine::Confinement;
@@ -257,6 +258,9 @@ pub struct StatusReport {
     /// Databases that commands look addresses up in.
     #[serde(default)]
     pub databases: Databases,
+    /// CrowdSec; absent where none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crowdsec: Option<CrowdsecReport>,
 }
 
 /// A change that waits for confirmation.

@@ -164,6 +164,7 @@ mod tests {
             degraded: Vec::new(),
             groups: Vec::new(),
             databases: crate::groups::Databases::default(),
+            crowdsec: None,
         }
     }
 

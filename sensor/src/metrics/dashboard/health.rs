@@ -4,6 +4,7 @@ use super::panel::{GREEN, ORANGE, Panel, Row, VERMILION, areas, bars, lines, nam
 use super::process::{CPU, DESCRIPTORS, DESCRIPTORS_MAX, RESIDENT, SCRAPE_DURATION, START, THREADS, UP};
 use super::query::{fill, increase, rate, select, share, sum};
 use crate::metrics::access_logs;
+use crate::metrics::crowdsec;
 use crate::metrics::degraded::DEGRADED;
 use crate::metrics::detection::{
     CAPACITY, CONNECTIONS_CLOSED, DENY_ERRORS, ENTRIES, EVENT_ERRORS, EVENTS, EVENTS_LOST, EVENTS_WAITING,
@@ -45,6 +46,7 @@ pub(super) fn rows() -> Vec<Row> {
         around(),
         access_logs_row(),
         fleet_row(),
+        crowdsec_row(),
         endpoint(),
     ]
 }
@@ -347,6 +349,27 @@ fn fleet_row() -> Row {
                 "Reconnections and delayed records",
                 &[(&fleet::RECONNECTS, "reconnections"), (&fleet::DELAYED, "delayed records")],
             ),
+        ],
+    }
+}
+
+fn crowdsec_row() -> Row {
+    let (blocks, known) = (&crowdsec::BLOCKS, &crowdsec::DECISIONS);
+    Row {
+        title: "CrowdSec",
+        panels: vec![
+            lines("Connected to CrowdSec", "short", &[&crowdsec::CONNECTED])
+                .note("1 while CrowdSec answers; without it, the decisions known hold until they end.")
+                .query(select(&crowdsec::CONNECTED, ""), "{{instance}}"),
+            lines("Time since CrowdSec's last answer", "s", &[&crowdsec::AGE])
+                .query(select(&crowdsec::AGE, ""), "{{instance}}"),
+            lines("Decisions of CrowdSec", "short", &[known, blocks])
+                .query(sum(known, "instance", ""), "{{instance}} known")
+                .query(sum(blocks, "instance", ""), "{{instance}} in force"),
+            losses_by("Questions to CrowdSec", &crowdsec::PULLS, "outcome"),
+            losses_by("Decisions new and deleted", &crowdsec::CHANGES, "change"),
+            losses_by("Decisions left", &crowdsec::LEFT, "cause"),
+            losses_by("Alerts for CrowdSec", &crowdsec::ALERTS, "outcome"),
         ],
     }
 }

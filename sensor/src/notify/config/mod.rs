@@ -56,7 +56,10 @@ impl NotifyConfig {
 }
 
 /// Refuses what stands where the port does and is none: a URL may have any digits there.
-fn check_port(authority: &Authority) -> Result<(), &'static str> {
+///
+/// # Errors
+/// What was expected.
+pub fn check_port(authority: &Authority) -> Result<(), &'static str> {
     let host = authority.host();
     let behind = authority.as_str().strip_prefix(host).unwrap_or_default();
     let has_port = authority.port_u16().is_some_and(|port| port > 0);

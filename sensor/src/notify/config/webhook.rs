@@ -10,6 +10,7 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use crate::config::{Form, Section};
 use crate::detect::Severity;
+use crate::notify::http::port_of;
 use crate::notify::tls;
 
 /// What a receiver takes.
@@ -93,7 +94,7 @@ impl WebhookConfig {
     /// The TCP port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.url.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 })
+        port_of(&self.url)
     }
 }
 
