@@ -54,10 +54,11 @@ impl Process {
     ) -> Result<()> {
         let second = spawn(namespace, self.prefix.path())?;
         let mut first = std::mem::replace(&mut self.child, second);
-        is_time()?;
-        kill(Pid::from_raw(i32::try_from(first.id())?), Signal::SIGQUIT)?;
+        let done = is_time();
+        let asked = i32::try_from(first.id()).map(|pid| kill(Pid::from_raw(pid), Signal::SIGQUIT));
         first.wait()?;
-        Ok(())
+        asked??;
+        done
     }
 
     /// Its directory.
