@@ -43,21 +43,29 @@ pub(super) enum ApiError {
     Large(usize),
     #[error("the answer ended early")]
     Broken,
-    #[error("the answer is not what CrowdSec sends: {0}")]
-    Json(#[from] serde_json::Error),
+    #[error("the answer is not what CrowdSec sends{0}")]
+    Json(Words),
     #[error("the answer to the login has no token")]
     Token,
 }
 
 impl ApiError {
-    /// Whether the server answered and did not take it.
+    /// Whether the server answered that it does not take this, whenever it is sent.
     pub(super) const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Status(..))
+        let Self::Status(status, _) = self else { return false };
+        matches!(status.as_u16(), 400 | 413 | 422 | 500)
     }
 
     /// Whether the server has no such thing: an older version.
     const fn is_unknown(&self) -> bool {
         matches!(self, Self::Status(StatusCode::NOT_FOUND, _))
+    }
+}
+
+impl From<serde_json::Error> for ApiError {
+    /// The message may have all of a text in it that was not expected.
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(Words(error.to_string().chars().take(WORDS).collect()))
     }
 }
 

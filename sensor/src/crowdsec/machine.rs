@@ -113,13 +113,17 @@ impl Machine<'_> {
         Ok(Session { api, token, renew, mark: login.mark() })
     }
 
-    /// Whether CrowdSec allows a client. Versions before 1.6.8 have no such lists.
+    /// Whether CrowdSec allows a client. Versions before 1.6.6 have no such lists.
     async fn is_allowed(&self, session: &Session, report: &Report) -> Result<bool, ApiError> {
         if self.state.has_lists() == Some(false) {
             return Ok(false);
         }
-        let found = session.api.is_allowed(&session.token, &report.value().1).await?;
-        self.state.tell_lists(found.is_some());
+        let (_, value) = report.value();
+        let found = session.api.is_allowed(&session.token, &value).await?;
+        // 1.6.6, 1.6.7 and some proxies do not know a target with an escaped slash: of a range that says nothing.
+        if found.is_some() || !value.contains('/') {
+            self.state.tell_lists(found.is_some());
+        }
         Ok(found.unwrap_or(false))
     }
 }

@@ -3,7 +3,7 @@
 //! A prefix has one decision here: the server says the one that ends last, and that a decision is deleted only if no other
 //! about the same value outlasts it. What is deleted is therefore found by its value, not by its number.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -26,6 +26,15 @@ pub struct Known {
     pub decisions: Vec<Decision>,
     /// Decisions that a person lifted on this host.
     pub declined: Vec<Decision>,
+}
+
+/// What a whole list left.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// About whom what was known is forgotten.
+    pub changed: Vec<IpNet>,
+    /// About whom the list has nothing, and what is known stands for now.
+    pub doubts: HashSet<IpNet>,
 }
 
 /// All decisions that are remembered.
@@ -77,13 +86,18 @@ impl Standing {
         true
     }
 
-    /// Forgets all that a whole list does not have; returns whom it was about.
-    pub fn keep_only(&mut self, listed: &HashSet<IpNet>) -> Vec<IpNet> {
-        let gone: Vec<IpNet> =
-            self.by_prefix.keys().filter(|prefix| !listed.contains(*prefix)).copied().collect();
-        gone.iter().for_each(|prefix| _ = self.retract(prefix));
-        self.declined.retain(|prefix, _| listed.contains(prefix));
-        gone
+    /// Forgets what a whole list says otherwise or, where `is_sure`, does not have.
+    pub fn keep_only(&mut self, listed: &HashMap<IpNet, i64>, is_sure: impl Fn(&IpNet) -> bool) -> Kept {
+        let mut kept = Kept::default();
+        for (prefix, decision) in &self.by_prefix {
+            match listed.get(prefix) {
+                Some(id) if *id == decision.id => {}
+                None if !is_sure(prefix) => _ = kept.doubts.insert(*prefix),
+                Some(_) | None => kept.changed.push(*prefix),
+            }
+        }
+        kept.changed.iter().for_each(|prefix| _ = self.retract(prefix));
+        kept
     }
 
     /// Forgets what has ended; returns whom it was about.

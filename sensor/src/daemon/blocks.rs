@@ -93,7 +93,8 @@ impl Engine {
             if is_denied {
                 self.note_lifted(&prefix, &[Measure::Deny], now);
             }
-            if is_denied || was_said || was_crowdsec {
+            let is_still = was_crowdsec && self.policy.block(&prefix).is_some();
+            if (is_denied || was_said || was_crowdsec) && !is_still {
                 return Ok(Removed { removed: whom });
             }
             return Err(match self.policy.block(&prefix) {

@@ -2,7 +2,7 @@
 
 mod report;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -15,7 +15,7 @@ use super::engine::Engine;
 use super::responder::Details;
 use crate::clock::{self, Timestamp};
 use crate::crowdsec::{
-    self, CrowdsecBounds, Decision, Known, Left, PullState, PushState, Report, Side, Standing,
+    self, CHUNK, CrowdsecBounds, Decision, Kept, Known, Left, PullState, PushState, Report, Side, Standing,
 };
 use crate::decide::{Cause, Change};
 use crate::enforce::{BlockRule, Origin};
@@ -119,8 +119,15 @@ impl Side for Door {
         engine.settle_decisions(prefixes, clock::now(), false);
     }
 
-    fn keep_only(&self, listed: &HashSet<IpNet>) -> Vec<IpNet> {
-        self.0.engine().crowdsec.standing.keep_only(listed)
+    fn keep_only(&self, listed: &HashMap<IpNet, i64>, sure: &HashSet<IpNet>) -> Kept {
+        let mut engine = self.0.engine();
+        let kept = engine.crowdsec.standing.keep_only(listed, |prefix| sure.contains(prefix));
+        engine.crowdsec.is_stale |= !kept.changed.is_empty();
+        kept
+    }
+
+    fn carry_out(&self, prefixes: &[IpNet]) {
+        self.0.engine().settle_decisions(prefixes, clock::now(), false);
     }
 
     fn origins(&self) -> BTreeMap<String, u64> {
@@ -255,7 +262,8 @@ impl Engine {
     /// The same for every client: what this host permits has changed.
     pub(super) fn settle_crowdsec(&mut self, now: Timestamp) {
         let prefixes: Vec<IpNet> = self.crowdsec.standing.prefixes().collect();
-        self.settle_decisions(&prefixes, now, false);
+        // What the kernel refuses costs no more than its part.
+        prefixes.chunks(CHUNK).for_each(|chunk| self.settle_decisions(chunk, now, false));
     }
 
     /// A person let a client go on this host. Returns whether CrowdSec had decided anything about it.

@@ -122,10 +122,22 @@ pub(super) fn one_block(desired: &Policy, actual: &Actual, prefix: &IpNet) -> Ve
 
 /// The same for many prefixes at once.
 pub(super) fn some_blocks(desired: &Policy, actual: &Actual, prefixes: &[IpNet]) -> Vec<Change> {
-    let changes = prefixes.iter().flat_map(|prefix| one_block(desired, actual, prefix));
-    // A prefix within another of them would change twice.
-    let changes: BTreeMap<IpNet, Change> =
-        changes.filter_map(|change| Some((change.prefix()?, change))).collect();
+    let entries = desired.block_entries();
+    let mut changes: BTreeMap<IpNet, Change> = BTreeMap::new();
+    let mut outer: Option<IpNet> = None;
+    // In order, a prefix comes before all within it: what is within one of them is looked at once.
+    for prefix in prefixes.iter().copied().collect::<BTreeSet<IpNet>>() {
+        if !entries.has(&prefix) && actual.blocks.contains_key(&prefix) {
+            changes.insert(prefix, Change::RemoveBlock(prefix));
+        }
+        if outer.is_some_and(|outer| outer.contains(&prefix)) {
+            continue;
+        }
+        outer = Some(prefix);
+        let within =
+            entries.within(&prefix).filter_map(|inner| Some((inner, block(&entries, actual, &inner)?)));
+        changes.extend(within);
+    }
     let (blocks, removals): (Vec<_>, Vec<_>) = changes.into_values().partition(Change::sets);
     blocks.into_iter().chain(removals).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -80,7 +81,8 @@ fn play(net: &Net) -> Result<()> {
 }
 
 /// Prepares a daemon with every way out of alerts that has families of its own (nobody listens where syslog is sent), with
-/// an access log that is not there yet, a fleet that shares evidence and whose server is away, a list of leaked passwords and an OpenAPI document.
+/// an access log that is not there yet, a fleet that shares evidence and whose server is away, CrowdSec that is away, too, a
+/// list of leaked passwords and an OpenAPI document.
 fn daemon(net: &Net) -> Result<Daemon> {
     let daemon = Daemon::prepare(net, "")?;
     let deny = daemon.config_path().with_file_name("deny.conf");
@@ -92,6 +94,9 @@ fn daemon(net: &Net) -> Result<Daemon> {
     let document = deny.with_file_name("shop.json");
     let evidence = deny.with_file_name("evidence.key");
     write_key(&evidence)?;
+    let login = deny.with_file_name("crowdsec.login");
+    fs::write(&login, "login: web1\npassword: only-for-this-test\n")?;
+    fs::set_permissions(&login, PermissionsExt::from_mode(0o600))?;
     fs::write(&leaked, LEAKED.1)?;
     fs::write(&document, DOCUMENT)?;
     daemon.write_config(&format!(
@@ -99,7 +104,8 @@ fn daemon(net: &Net) -> Result<Daemon> {
          [login.shop]\nroute = \"/login\"\nsuccess_status = [\"200\"]\n\
          failure_status = [\"401\"]\n\n[routes]\nopenapi = {document:?}\n\n[alerts.deny_file]\npath = {:?}\n\n\
          [alerts.syslog]\nurl = \"tcp://127.0.0.1:1\"\n\n[access_logs]\n{:?} = \"nginx\"\n\n\
-         [fleet]\nurl = \"redis://127.0.0.1:1\"\nauthority = {}\nevidence_key_file = {evidence:?}\n",
+         [fleet]\nurl = \"redis://127.0.0.1:1\"\nauthority = {}\nevidence_key_file = {evidence:?}\n\n\
+         [crowdsec]\nurl = \"http://127.0.0.1:1/\"\nkey_file = {evidence:?}\nlogin_file = {login:?}\n",
         config("enforce", "off"),
         deny.display().to_string(),
         deny.with_file_name("access.log").display().to_string(),

@@ -65,7 +65,7 @@ fn the_examples_of_the_file_can_stand_there() {
     // Of files, only their absence is told.
     let problems = check(&text).err().unwrap_or_default();
     assert!(problems.iter().all(|problem| problem.contains("No such file")), "{problems:#?}\n{text}");
-    assert_eq!(problems.len(), 7, "{problems:#?}");
+    assert_eq!(problems.len(), 8, "{problems:#?}");
 }
 
 /// Compares files of the repository with what they are made of.

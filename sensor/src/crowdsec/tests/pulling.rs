@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::prefix;
 use super::server::{Does, Server, eventually};
 use crate::clock;
-use crate::crowdsec::{CrowdsecBounds, CrowdsecConfig, Decision, Left, PullState, Side, Standing, run};
+use crate::crowdsec::{CrowdsecBounds, CrowdsecConfig, Decision, Kept, Left, PullState, Side, Standing, run};
 
 /// Carries everything out.
 #[derive(Clone)]
@@ -37,9 +37,11 @@ impl Side for Host {
         prefixes.iter().for_each(|prefix| _ = standing.retract(prefix));
     }
 
-    fn keep_only(&self, listed: &HashSet<IpNet>) -> Vec<IpNet> {
-        self.standing.lock().unwrap().keep_only(listed)
+    fn keep_only(&self, listed: &HashMap<IpNet, i64>, sure: &HashSet<IpNet>) -> Kept {
+        self.standing.lock().unwrap().keep_only(listed, |prefix| sure.contains(prefix))
     }
+
+    fn carry_out(&self, _prefixes: &[IpNet]) {}
 
     fn origins(&self) -> BTreeMap<String, u64> {
         self.standing.lock().unwrap().origins()
@@ -166,7 +168,7 @@ async fn after_a_failure_everything_is_pulled_again() {
             say(&[ban(1, "192.0.2.1", "1h"), ban(2, "192.0.2.2", "1h")], &[]),
             nothing(),
             fails.clone(),
-            say(&[ban(2, "192.0.2.2", "1h"), ban(5, "192.0.2.5", "1h")], &[]),
+            say(&[ban(2, "192.0.2.2", "1h"), ban(5, "192.0.2.5", "1h")], &[ban(1, "192.0.2.1", "-1s")]),
             nothing(),
         ];
         all.push((Pulling::start(script, |config| config.timeout = Duration::from_secs(5)).await, fails));
@@ -183,6 +185,47 @@ async fn after_a_failure_everything_is_pulled_again() {
         assert_eq!(pulling.host.state.counts().failures, 1, "{fails:?}");
         assert!(pulling.host.state.is_connected() && pulling.host.state.trouble().is_none(), "{fails:?}");
     }
+}
+
+/// A server whose database fails ends a list early, and calls it whole.
+#[tokio::test]
+async fn one_list_that_lacks_somebody_lets_nobody_go() {
+    let both = || say(&[ban(1, "192.0.2.1", "1h"), ban(2, "192.0.2.2", "1h")], &[]);
+    let script = vec![both(), nothing(), Does::Close, nothing(), both(), nothing()];
+    let pulling = Pulling::start(script, |_| {}).await;
+    eventually(|| pulling.done().len() >= 5).await;
+    let expected = [(true, 2, 0), (false, 0, 0), (true, 0, 0), (true, 2, 0), (false, 0, 0)];
+    assert_eq!(pulling.done()[..5], expected);
+    assert_eq!(pulling.stands(), [prefix("192.0.2.1/32"), prefix("192.0.2.2/32")].into());
+    // Two in a row are believed.
+    let one = || say(&[ban(2, "192.0.2.2", "1h")], &[]);
+    let script = vec![both(), nothing(), Does::Close, one(), one(), nothing()];
+    let pulling = Pulling::start(script, |_| {}).await;
+    eventually(|| pulling.done().len() >= 5).await;
+    let expected = [(true, 2, 0), (false, 0, 0), (true, 1, 0), (true, 1, 1), (false, 0, 0)];
+    assert_eq!(pulling.done()[..5], expected);
+    assert_eq!(pulling.stands(), [prefix("192.0.2.2/32")].into());
+}
+
+/// What is listed has the places of what is listed no longer, and a shorter decision follows a longer one that was deleted.
+#[tokio::test]
+async fn a_whole_list_takes_the_place_of_another() {
+    let first = say(&[ban(1, "192.0.2.1", "100h"), ban(2, "192.0.2.2", "1h")], &[]);
+    let second = say(
+        &[ban(7, "192.0.2.1", "1h"), ban(8, "192.0.2.8", "1h")],
+        &[ban(1, "192.0.2.1", "-1s"), ban(2, "192.0.2.2", "-1s")],
+    );
+    let pulling = Pulling::start(vec![first, Does::Close, second, nothing()], |config| {
+        config.bounds = CrowdsecBounds { max_decisions: 2, ..CrowdsecBounds::default() };
+    })
+    .await;
+    eventually(|| pulling.done().len() >= 3).await;
+    assert_eq!(pulling.done()[..3], [(true, 2, 0), (true, 2, 1), (false, 0, 0)]);
+    assert_eq!(pulling.stands(), [prefix("192.0.2.1/32"), prefix("192.0.2.8/32")].into());
+    let standing = pulling.host.standing.lock().unwrap();
+    let known = standing.get(&prefix("192.0.2.1/32")).unwrap();
+    assert!(known.id == 7 && known.until < clock::now().plus(Duration::from_secs(7_200)));
+    assert!(pulling.host.state.counts().left.is_empty(), "there was room");
 }
 
 #[tokio::test]
@@ -230,6 +273,11 @@ async fn hostile_answers_are_told_and_change_nothing() {
         (Does::Say(404, "\u{1b}[2J".repeat(9_999)), "answer 404 Not Found: "),
         (Does::Say(200, "[]".to_owned()), "is not what CrowdSec sends"),
         (Does::Say(200, "{\"new\":7}".to_owned()), "is not what CrowdSec sends"),
+        (Does::Say(200, format!("\"{}\"", "A".repeat(99_999))), "is not what CrowdSec sends"),
+        (
+            Does::Say(200, format!("{{\"new\":\"{}\"}}", "\\u001b".repeat(99_999))),
+            "is not what CrowdSec sends",
+        ),
         (Does::Break("{\"new\":["), "ended early"),
         (Does::Endless("{\"new\":["), "larger than 67108864 bytes"),
         (Does::Close, "no answer"),

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ipnet::IpNet;
 use proptest::prelude::*;
@@ -80,9 +80,17 @@ fn a_whole_list_replaces_what_was_known() {
     for (id, whom) in [(1, "192.0.2.1/32"), (2, "192.0.2.2/32"), (3, "198.51.100.0/24")] {
         all.offer(decision(id, whom, 100), at(10)).unwrap();
     }
-    let listed = HashSet::from([prefix("192.0.2.2/32"), prefix("203.0.113.9/32")]);
-    assert_eq!(all.keep_only(&listed), [prefix("192.0.2.1/32"), prefix("198.51.100.0/24")]);
+    let listed = HashMap::from([(prefix("192.0.2.2/32"), 2), (prefix("203.0.113.9/32"), 9)]);
+    let kept = all.keep_only(&listed, |whom| *whom == prefix("192.0.2.1/32"));
+    assert_eq!(kept.changed, [prefix("192.0.2.1/32")]);
+    assert_eq!(kept.doubts, HashSet::from([prefix("198.51.100.0/24")]));
+    assert_eq!(all.len(), 2, "who is missing stands for now");
+    let kept = all.keep_only(&listed, |_| true);
+    assert_eq!((kept.changed.as_slice(), kept.doubts.len()), (&[prefix("198.51.100.0/24")][..], 0));
     assert_eq!(all.prefixes().collect::<Vec<_>>(), [prefix("192.0.2.2/32")]);
+    // Another decision about the same client is another one.
+    let kept = all.keep_only(&HashMap::from([(prefix("192.0.2.2/32"), 5)]), |_| false);
+    assert_eq!((kept.changed.as_slice(), all.len()), (&[prefix("192.0.2.2/32")][..], 0));
 }
 
 #[test]

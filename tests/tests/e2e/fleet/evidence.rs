@@ -156,7 +156,8 @@ fn is_stuffing(alert: &Value) -> bool {
 }
 
 fn is_of_fleet(alert: &Value) -> bool {
-    alert["detector"] == "credential-stuffing" && alert.to_string().contains("\"fleet_hosts\":3")
+    // Two hosts may have seen enough.
+    alert["detector"] == "credential-stuffing" && alert["evidence"]["fleet_hosts"].as_u64() >= Some(2)
 }
 
 #[test]
