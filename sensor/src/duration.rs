@@ -1,4 +1,4 @@
-//! Durations: as operators write them, and as numbers for the wire.
+//! Durations: as operators write them, as numbers for the wire, and as pauses that grow.
 
 use std::time::Duration;
 
@@ -15,4 +15,10 @@ pub fn parse(text: &str, expected: &str) -> Result<Duration, String> {
 #[must_use]
 pub fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A pause between attempts: `first`, doubled for each of so many earlier ones that failed, up to `most`.
+#[must_use]
+pub fn doubled(first: Duration, failed: u32, most: Duration) -> Duration {
+    first.saturating_mul(1_u32 << failed.min(30)).min(most)
 }

@@ -1,6 +1,5 @@
 //! Requests to the local API, and its answers: of bounded size, in bounded time.
 
-use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,8 +13,8 @@ use zeroize::Zeroizing;
 use super::config::CrowdsecConfig;
 use super::secret::{Login, SecretError};
 use crate::clock::Timestamp;
-use crate::notify::{Cut, HttpAnswer, HttpClient, HttpError};
-use crate::printable::{printable, to_json};
+use crate::notify::{Cut, HttpAnswer, HttpClient, HttpError, Words};
+use crate::printable::to_json;
 
 /// Largest answer: a million decisions take some 200 MiB, and none of the blocklists that CrowdSec offers has a fifth of
 /// them.
@@ -66,16 +65,6 @@ impl From<serde_json::Error> for ApiError {
     /// The message may have all of a text in it that was not expected.
     fn from(error: serde_json::Error) -> Self {
         Self::Json(Words(error.to_string().chars().take(WORDS).collect()))
-    }
-}
-
-/// The start of an error, escaped.
-#[derive(Debug)]
-pub(super) struct Words(String);
-
-impl fmt::Display for Words {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(out, ": {}", printable(&self.0)) }
     }
 }
 
@@ -188,8 +177,7 @@ fn known<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
 
 fn whole(answer: HttpAnswer, most: usize) -> Result<Vec<u8>, ApiError> {
     if !answer.status.is_success() {
-        let words = String::from_utf8_lossy(&answer.body).trim().to_owned();
-        return Err(ApiError::Status(answer.status, Words(words)));
+        return Err(ApiError::Status(answer.status, Words::of(&answer)));
     }
     match answer.cut {
         None => Ok(answer.body),

@@ -115,7 +115,7 @@ impl CrowdsecConfig {
     /// Whether it is on this host for sure.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        let host = self.url.host().unwrap_or_default().trim_matches(['[', ']']);
+        let host = notify::host_of(&self.url);
         host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
     }
 

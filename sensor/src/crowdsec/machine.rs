@@ -18,6 +18,7 @@ use super::push_state::PushState;
 use super::report::Report;
 use super::secret::Login;
 use crate::clock;
+use crate::duration::doubled;
 
 /// Alerts of one request.
 const BATCH: usize = 50;
@@ -71,7 +72,7 @@ impl Machine<'_> {
                 return self.state.lose(batch.len());
             }
             let (first, last) = PAUSES;
-            sleep(first.saturating_mul(1_u32 << failed.min(16)).min(last)).await;
+            sleep(doubled(first, failed, last)).await;
             failed = failed.saturating_add(1);
         }
     }

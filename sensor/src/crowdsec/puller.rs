@@ -32,6 +32,7 @@ use super::state::PullState;
 use super::usage::Usage;
 use super::wire::{Stream, Taking};
 use crate::clock;
+use crate::duration::doubled;
 
 /// Decisions that are carried out at once; other work of the daemon comes between.
 pub const CHUNK: usize = 1_024;
@@ -66,7 +67,7 @@ pub async fn run(config: CrowdsecConfig, state: Arc<PullState>, side: impl Side)
         }
         let (first, last) = PAUSES;
         // Not more often than configured, even if the server refuses at once.
-        let pause = first.saturating_mul(1_u32 << failed.min(16)).min(last).max(config.interval.min(last));
+        let pause = doubled(first, failed, last).max(config.interval.min(last));
         sleep(pause).await;
         failed = failed.saturating_add(1);
     }

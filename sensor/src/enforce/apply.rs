@@ -117,12 +117,7 @@ impl Enforcer {
         prefix: &IpNet,
         now: Timestamp,
     ) -> Result<(), EnforceError> {
-        let adds = policy.block(prefix).is_some() && !self.actual.blocks.contains_key(prefix);
-        if adds {
-            self.room.check_block(prefix, policy.blocks_of_family(prefix))?;
-        }
-        let changes = plan::one_block(policy, &self.actual, prefix);
-        self.perform(dataplane, changes, now)
+        self.apply_blocks(dataplane, policy, std::slice::from_ref(prefix), now)
     }
 
     /// Applies changes to the blocks of many prefixes at once.

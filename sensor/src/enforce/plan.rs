@@ -109,18 +109,7 @@ pub(super) fn whole(desired: &Policy, protected: &[IpNet], actual: &Actual, by: 
     changes
 }
 
-/// What differs after a change to the block of one prefix: that block, and those within it.
-pub(super) fn one_block(desired: &Policy, actual: &Actual, prefix: &IpNet) -> Vec<Change> {
-    let entries = desired.block_entries();
-    let mut changes: Vec<Change> =
-        entries.within(prefix).filter_map(|prefix| block(&entries, actual, &prefix)).collect();
-    if !entries.has(prefix) && actual.blocks.contains_key(prefix) {
-        changes.push(Change::RemoveBlock(*prefix));
-    }
-    changes
-}
-
-/// The same for many prefixes at once.
+/// What differs after changes to the blocks of these prefixes: those blocks, and those within them.
 pub(super) fn some_blocks(desired: &Policy, actual: &Actual, prefixes: &[IpNet]) -> Vec<Change> {
     let entries = desired.block_entries();
     let mut changes: BTreeMap<IpNet, Change> = BTreeMap::new();
@@ -254,7 +243,7 @@ mod tests {
             for (bits, length, until, insert) in changes {
                 let prefix = IpNet::new(std::net::Ipv4Addr::from_bits(bits).into(), length).unwrap().trunc();
                 if insert { desired.set_block(prefix, rule(until)) } else { desired.lift_block(&prefix); }
-                let plan = one_block(&desired, &stepped, &prefix);
+                let plan = some_blocks(&desired, &stepped, &[prefix]);
                 plan.iter().for_each(|change| stepped.note(change));
             }
             prop_assert_eq!(whole(&desired, &[], &stepped, BY), vec![]);

@@ -109,10 +109,10 @@ impl FleetConfig {
         self.url.port_u16().unwrap_or(6_379)
     }
 
-    /// The server's name or address. An IPv6 address has brackets in a URL, and nowhere else.
+    /// The server's name or address.
     #[must_use]
     pub fn server(&self) -> &str {
-        self.url.host().unwrap_or_default().trim_matches(['[', ']'])
+        notify::host_of(&self.url)
     }
 
     /// The user of the server, if the URL names one.

@@ -27,6 +27,7 @@ use super::link::{Link, LinkError};
 use super::member::Saying;
 use super::state::LinkState;
 use crate::clock::{self, Timestamp};
+use crate::duration::doubled;
 
 /// Records of a page of the standing set, of a batch of the queue, and of one reading of the stream.
 const PAGE: usize = 512;
@@ -73,7 +74,7 @@ pub async fn run(config: FleetConfig, mut queue: Receiver<Saying>, state: Arc<Li
             warn!(server = config.server(), %error, "no connection to the fleet; this host works on alone");
         }
         let (first, last) = PAUSES;
-        sleep(first.saturating_mul(1_u32 << failed.min(16)).min(last)).await;
+        sleep(doubled(first, failed, last)).await;
         failed = failed.saturating_add(1);
     }
 }

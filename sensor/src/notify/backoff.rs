@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::duration::doubled;
+
 /// The pause after a failed attempt, counted from 0: `first`, doubled for each earlier attempt, up to `most`;
 /// of that at least half, the rest random. The fixed half gives a receiver that comes back some rest, and the random
 /// half keeps many hosts from retrying together.
 pub(super) fn pause(failed: u32, first: Duration, most: Duration, jitter: u16) -> Duration {
-    let whole = first.saturating_mul(1_u32 << failed.min(30)).min(most);
+    let whole = doubled(first, failed, most);
     let half = whole.checked_div(2).unwrap_or_default();
     let share = half.saturating_mul(u32::from(jitter)).checked_div(u32::from(u16::MAX));
     half.saturating_add(share.unwrap_or_default())

@@ -1,6 +1,7 @@
 //! One HTTP request over its own connection. Redirects are not followed and no proxies used: what is sent goes where the
 //! configuration says, or nowhere.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::tls;
+use crate::printable::printable;
 
 /// Maximum bytes of a response head.
 const HEAD: usize = 64 << 10;
@@ -63,6 +65,24 @@ pub struct HttpAnswer {
     pub cut: Option<Cut>,
 }
 
+/// What a server says of an error, or the start of it. It is shown in the log and to operators, escaped.
+#[derive(Clone, Debug, Default)]
+pub struct Words(pub String);
+
+impl Words {
+    /// What was read of an answer's body.
+    #[must_use]
+    pub fn of(answer: &HttpAnswer) -> Self {
+        Self(String::from_utf8_lossy(&answer.body).trim().to_owned())
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(out, ": {}", printable(&self.0)) }
+    }
+}
+
 /// Asks one server.
 pub struct HttpClient {
     host: String,
@@ -77,6 +97,12 @@ pub fn port_of(url: &Uri) -> u16 {
     url.port_u16().unwrap_or(if is_tls(url) { 443 } else { 80 })
 }
 
+/// The name or address in a URL. An IPv6 address has brackets in a URL, and nowhere else.
+#[must_use]
+pub fn host_of(url: &Uri) -> &str {
+    url.host().unwrap_or_default().trim_matches(['[', ']'])
+}
+
 fn is_tls(url: &Uri) -> bool {
     url.scheme_str() == Some("https")
 }
@@ -87,8 +113,7 @@ impl HttpClient {
     /// # Errors
     /// If a certificate could not be checked: the name is invalid, or there are no authorities.
     pub fn new(url: &Uri, ca_file: Option<&Path>) -> Result<Self, String> {
-        // An IPv6 address has brackets in a URL, and nowhere else.
-        let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let host = host_of(url).to_owned();
         let tls = if is_tls(url) {
             let name = ServerName::try_from(host.clone()).map_err(|error| format!("`{host}`: {error}"))?;
             Some((tls::connector(ca_file)?, name))

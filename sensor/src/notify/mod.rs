@@ -13,7 +13,7 @@ mod news;
 mod outbox;
 mod syslog;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod webhook;
 
@@ -26,7 +26,7 @@ pub use config::{
     WebhookConfig, WebhookFormat, check_port,
 };
 pub use deny_file::{DenyFile, DenyStats};
-pub use http::{Cut, HttpAnswer, HttpClient, HttpError, port_of};
+pub use http::{Cut, HttpAnswer, HttpClient, HttpError, Words, host_of, port_of};
 pub use lines::LineStats;
 use lines::Lines;
 use news::News;

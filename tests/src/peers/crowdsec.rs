@@ -1,14 +1,14 @@
 //! A real CrowdSec: its local API, without an agent and without the central API, on its namespace's loopback.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::Child;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
+use super::running::Running;
 use crate::daemon::PATIENCE;
 use crate::netns::Namespace;
 use crate::tools;
@@ -17,9 +17,10 @@ use crate::wait::wait_until;
 /// A server with a directory of its own; dropping it ends it.
 #[derive(Debug)]
 pub struct Crowdsec {
+    /// Ends before its directory and its namespace.
+    running: Running,
     namespace: Arc<Namespace>,
     directory: TempDir,
-    child: Option<Child>,
 }
 
 impl Crowdsec {
@@ -47,7 +48,7 @@ impl Crowdsec {
             fs::create_dir(directory.path().join(name))?;
         }
         fs::write(directory.path().join("hub/.index.json"), "{}")?;
-        let mut server = Self { namespace: Arc::clone(namespace), directory, child: None };
+        let mut server = Self { namespace: Arc::clone(namespace), directory, running: Running::default() };
         // Its own command adds decisions as a machine does, with these credentials.
         let local = server.file("local.yaml").display().to_string();
         server.cscli(&[
@@ -69,12 +70,11 @@ impl Crowdsec {
     /// # Errors
     /// If it does not come up, or runs already.
     pub fn run(&mut self) -> Result<()> {
-        ensure!(self.child.is_none(), "it runs already");
-        let log = File::options().create(true).append(true).open(self.file("log"))?;
         let mut command = self.namespace.command(tools::find("crowdsec").context("no crowdsec")?);
         command.arg("-c").arg(self.file("config.yaml")).arg("-no-cs");
-        command.current_dir(self.directory.path()).stdout(log.try_clone()?).stderr(log);
-        self.child = Some(command.spawn().context("cannot start crowdsec")?);
+        command.current_dir(self.directory.path());
+        let log = self.file("log");
+        self.running.start(&mut command, &log)?;
         let is_up = || self.namespace.enter(|| TcpStream::connect(Self::ADDRESS)).is_ok();
         ensure!(wait_until(PATIENCE, is_up), "crowdsec does not come up: {}", self.log());
         Ok(())
@@ -85,10 +85,7 @@ impl Crowdsec {
     /// # Errors
     /// If it does not run.
     pub fn kill9(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        child.kill()?;
-        child.wait()?;
-        Ok(())
+        self.running.kill9()
     }
 
     /// Runs its command; returns what it printed.
@@ -123,13 +120,6 @@ impl Crowdsec {
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.file("log")).unwrap_or_default()
-    }
-}
-
-impl Drop for Crowdsec {
-    fn drop(&mut self) {
-        // Nothing more can be done where this fails.
-        let _ended = self.kill9();
     }
 }
 

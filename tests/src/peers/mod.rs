@@ -20,6 +20,7 @@ pub mod raw;
 pub mod raw_tcp;
 pub mod redis;
 pub mod rsyslog;
+mod running;
 pub mod rustls;
 pub mod shell;
 pub mod site;

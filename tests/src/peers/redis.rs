@@ -6,17 +6,17 @@
 //!                                            br0 10.77.0.1, redis-server
 //! ```
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use super::running::Running;
 use crate::daemon::PATIENCE;
 use crate::netns::{Namespace, Net};
 use crate::wait::wait_until;
@@ -24,9 +24,10 @@ use crate::wait::wait_until;
 /// A server that keeps nothing on disk; dropping it ends it.
 #[derive(Debug)]
 pub struct Redis {
+    /// Ends before its directory and its namespace.
+    running: Running,
     namespace: Namespace,
     directory: TempDir,
-    child: Option<Child>,
 }
 
 impl Redis {
@@ -60,7 +61,7 @@ impl Redis {
             directory.path().join("password"),
             std::os::unix::fs::PermissionsExt::from_mode(0o600),
         )?;
-        let mut redis = Self { namespace, directory, child: None };
+        let mut redis = Self { namespace, directory, running: Running::default() };
         redis.run()?;
         Ok(redis)
     }
@@ -70,8 +71,6 @@ impl Redis {
     /// # Errors
     /// If it does not come up, or runs already.
     pub fn run(&mut self) -> Result<()> {
-        ensure!(self.child.is_none(), "it runs already");
-        let log = File::options().create(true).append(true).open(self.file("log"))?;
         let mut command = self.namespace.command("redis-server");
         command.current_dir(self.directory.path());
         command.args(["--bind", &Self::ADDRESS.to_string(), "--port", &Self::PORT.to_string()]);
@@ -94,8 +93,8 @@ impl Redis {
             "resetchannels",
         ]);
         command.args(ACL);
-        command.stdout(log.try_clone()?).stderr(log);
-        self.child = Some(command.spawn().context("cannot start redis-server")?);
+        let log = self.file("log");
+        self.running.start(&mut command, &log)?;
         let address = SocketAddr::new(Self::ADDRESS, Self::PORT);
         let is_up =
             || self.namespace.enter(|| TcpStream::connect_timeout(&address, Duration::from_secs(1))).is_ok();
@@ -108,10 +107,7 @@ impl Redis {
     /// # Errors
     /// If it does not run.
     pub fn kill9(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        child.kill()?;
-        child.wait()?;
-        Ok(())
+        self.running.kill9()
     }
 
     /// Sends it a signal, such as `SIGSTOP`.
@@ -119,8 +115,7 @@ impl Redis {
     /// # Errors
     /// If it does not run.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let child = self.child.as_ref().context("it does not run")?;
-        Ok(kill(Pid::from_raw(i32::try_from(child.id())?), signal)?)
+        Ok(kill(Pid::from_raw(i32::try_from(self.running.pid()?)?), signal)?)
     }
 
     /// As [`Namespace::enter`], in the server's namespace.
@@ -185,10 +180,3 @@ const ACL: [&str; 13] = [
     "+get",
     "+mget",
 ];
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        // Nothing more can be done where this fails.
-        let _ended = self.kill9();
-    }
-}

@@ -1,15 +1,15 @@
 //! The real rsyslog, in a namespace: over TLS, TCP and UDP, with what it understood as lines of JSON.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::Child;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::running::Running;
 use crate::daemon::PATIENCE;
 use crate::netns::Namespace;
 use crate::tools;
@@ -18,9 +18,10 @@ use crate::wait::wait_until;
 /// A server; dropping it ends it.
 #[derive(Debug)]
 pub struct Rsyslog {
+    /// Ends before its directory and its namespace.
+    running: Running,
     namespace: Arc<Namespace>,
     directory: TempDir,
-    child: Option<Child>,
 }
 
 /// The packages that it takes are `rsyslog` and `rsyslog-openssl`; the second has no program but this library.
@@ -60,7 +61,7 @@ impl Rsyslog {
         fs::write(directory.path().join("key.pem"), made.signing_key.serialize_pem())?;
         let place = directory.path().display().to_string();
         fs::write(directory.path().join("rsyslog.conf"), configuration(&place))?;
-        let mut server = Self { namespace: Arc::clone(namespace), directory, child: None };
+        let mut server = Self { namespace: Arc::clone(namespace), directory, running: Running::default() };
         server.run()?;
         Ok(server)
     }
@@ -70,12 +71,10 @@ impl Rsyslog {
     /// # Errors
     /// If it does not come up, or runs already.
     pub fn run(&mut self) -> Result<()> {
-        ensure!(self.child.is_none(), "it runs already");
-        let log = File::options().create(true).append(true).open(self.file("log"))?;
         let mut command = self.namespace.command(tools::find("rsyslogd").context("no rsyslogd")?);
         command.arg("-n").arg("-f").arg(self.file("rsyslog.conf")).arg("-i").arg(self.file("pid"));
-        command.stdout(log.try_clone()?).stderr(log);
-        self.child = Some(command.spawn().context("cannot start rsyslogd")?);
+        let log = self.file("log");
+        self.running.start(&mut command, &log)?;
         let is_up = |port| {
             let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
             self.namespace.enter(|| TcpStream::connect(address)).is_ok()
@@ -90,9 +89,7 @@ impl Rsyslog {
     /// # Errors
     /// If it does not run.
     pub fn kill9(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        child.kill()?;
-        child.wait()?;
+        self.running.kill9()?;
         // It refuses to start beside another one.
         fs::remove_file(self.file("pid"))?;
         Ok(())
@@ -115,16 +112,6 @@ impl Rsyslog {
     pub fn messages(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.file("messages.jsonl")).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-    }
-}
-
-impl Drop for Rsyslog {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            // It has nothing to keep.
-            let _killed = child.kill();
-            let _ended = child.wait();
-        }
     }
 }
 

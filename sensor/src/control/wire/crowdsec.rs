@@ -48,7 +48,7 @@ pub struct CrowdsecPushes {
     pub lost: u64,
     /// Attempts that failed.
     pub failures: u64,
-    /// Whether it has allow lists; absent before it was asked. Versions before 1.6.8 have none.
+    /// Whether it has allow lists; absent before it was asked. Versions before 1.6.6 have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_lists: Option<bool>,
     /// Why the last attempt failed.

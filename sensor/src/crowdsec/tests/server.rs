@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::notify::tests::server::read_request;
 
 /// What happens to a request.
 #[derive(Clone, Debug)]
@@ -96,25 +98,6 @@ async fn serve(mut stream: TcpStream, scripts: Arc<Scripts>, seen: Arc<Mutex<Vec
         }
         Does::Hang => std::future::pending().await,
         Does::Close => {}
-    }
-}
-
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
-    let mut text = Vec::new();
-    loop {
-        let read = stream.read_buf(&mut text).await.ok()?;
-        let request = String::from_utf8_lossy(&text).into_owned();
-        if let Some((head, body)) = request.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-            if body.len() >= length.unwrap_or(0_usize) {
-                return Some(request);
-            }
-        }
-        if read == 0 {
-            return None;
-        }
     }
 }
 

@@ -77,7 +77,7 @@ proptest! {
         for (prefix, until, insert) in singles {
             let prefix = small(prefix);
             if insert { policy.set_block(prefix, block(until)) } else { policy.lift_block(&prefix); }
-            perform(plan::one_block(&policy, &actual, &prefix), &mut actual);
+            perform(plan::some_blocks(&policy, &actual, &[prefix]), &mut actual);
         }
         prop_assert_eq!(plan::whole(&policy, &[], &actual, BY), vec![]);
         let now = at(now);

@@ -8,6 +8,7 @@ use hyper::Uri;
 
 use crate::config::{Form, Section};
 use crate::detect::Severity;
+use crate::notify::http::host_of;
 use crate::notify::syslog::is_sd_name;
 use crate::notify::tls;
 
@@ -133,10 +134,10 @@ impl SyslogConfig {
         known.map_or(Transport::Tls, |(_, transport)| *transport)
     }
 
-    /// The server's name or address. An IPv6 address has brackets in a URL, and nowhere else.
+    /// The server's name or address.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.url.host().unwrap_or_default().trim_matches(['[', ']'])
+        host_of(&self.url)
     }
 
     /// The port that it listens on.

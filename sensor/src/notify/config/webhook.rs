@@ -85,12 +85,6 @@ impl WebhookConfig {
 }
 
 impl WebhookConfig {
-    /// Whether it is spoken to over TLS.
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        self.url.scheme_str() == Some("https")
-    }
-
     /// The TCP port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -4,7 +4,7 @@ mod config;
 mod deny_file;
 mod lines;
 mod rfc5424;
-mod server;
+pub(crate) mod server;
 mod syslog;
 mod webhook;
 

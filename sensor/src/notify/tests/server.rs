@@ -99,7 +99,8 @@ async fn serve(
     }
 }
 
-async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+/// A whole request; none if the client leaves before.
+pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut text = Vec::new();
     loop {
         let read = stream.read_buf(&mut text).await.ok()?;

@@ -1,6 +1,5 @@
 //! Alerts as requests, and what receivers answer.
 
-use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,9 +9,8 @@ use hyper::{Method, Request, StatusCode};
 
 use crate::notify::config::{WebhookConfig, WebhookFormat};
 use crate::notify::formats;
-use crate::notify::http::{HttpAnswer, HttpClient, HttpError};
+use crate::notify::http::{HttpAnswer, HttpClient, HttpError, Words};
 use crate::notify::outbox::{Carrier, Failure};
-use crate::printable::printable;
 
 /// Maximum bytes read of a receiver's error response.
 const WORDS: usize = 512;
@@ -87,23 +85,6 @@ impl Carrier for Client {
 
     async fn deliver(&mut self, report: Bytes) -> Result<(), Failure> {
         Ok(self.post(report).await?)
-    }
-}
-
-/// A receiver's error response. It is shown in the log and to operators, escaped.
-#[derive(Clone, Debug, Default)]
-struct Words(String);
-
-impl Words {
-    /// The start of a body.
-    fn of(answer: &HttpAnswer) -> Self {
-        Self(String::from_utf8_lossy(&answer.body).trim().to_owned())
-    }
-}
-
-impl fmt::Display for Words {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(out, ": {}", printable(&self.0)) }
     }
 }
 

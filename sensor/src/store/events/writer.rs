@@ -20,6 +20,7 @@ use super::database::{Database, DatabaseError, Remedy};
 use super::newer::{self, Taken};
 use super::queue::{Queue, Record};
 use crate::clock::Timestamp;
+use crate::duration::doubled;
 use crate::store::aside::{Aside, Damage, move_aside};
 
 /// Records per transaction.
@@ -142,9 +143,8 @@ impl Writer {
                 self.database = None;
             }
         }
-        let doublings = failures.saturating_sub(1).min(16);
-        let pause = self.config.retry.saturating_mul(1_u32 << doublings).min(StoreConfig::MAX_RETRY);
-        self.queue.pause(pause)
+        let earlier = failures.saturating_sub(1);
+        self.queue.pause(doubled(self.config.retry, earlier, StoreConfig::MAX_RETRY))
     }
 
     /// Opens the database before anything is to be written, so that readers find it.
