@@ -185,3 +185,29 @@ fn whole(answer: HttpAnswer, most: usize) -> Result<Vec<u8>, ApiError> {
         Some(Cut::Broken) => Err(ApiError::Broken),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A proxy answers 502 while CrowdSec is away, and a login may be mended: nothing is given up for these.
+    #[test]
+    fn what_is_refused_for_good() {
+        for (status, expected) in [
+            (400, true),
+            (401, false),
+            (403, false),
+            (404, false),
+            (413, true),
+            (422, true),
+            (429, false),
+            (500, true),
+            (502, false),
+            (503, false),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(ApiError::Status(status, Words::default()).is_refusal(), expected, "{status}");
+        }
+        assert!(!ApiError::Broken.is_refusal());
+    }
+}

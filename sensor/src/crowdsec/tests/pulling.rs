@@ -292,6 +292,28 @@ async fn hostile_answers_are_told_and_change_nothing() {
     assert_eq!(pulling.failure().await, "no answer in time");
 }
 
+/// What this host pushed is known by its login, also if that could not be read at first.
+#[tokio::test]
+async fn a_login_that_is_mended_is_read_with_the_next_list() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("login");
+    std::fs::write(&path, "login: web1\npassword: s3cret\n").unwrap();
+    let mode = |mode| {
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    mode(0o644);
+    let own = ban(1, "192.0.2.1", "1h").replace("manual 'ban'", "sensor@web1/scanner");
+    let pulling = Pulling::start(vec![say(&[own], &[])], |config| {
+        config.login_file = Some(path.clone());
+        config.full_interval = Duration::from_millis(1);
+    })
+    .await;
+    eventually(|| !pulling.done().is_empty()).await;
+    assert!(!pulling.host.state.counts().left.contains_key(&Left::Own));
+    mode(0o600);
+    eventually(|| pulling.host.state.counts().left.contains_key(&Left::Own)).await;
+}
+
 #[tokio::test]
 async fn a_key_that_others_may_read_is_not_used() {
     for (text, mode, expected) in [

@@ -111,6 +111,25 @@ async fn an_older_server_has_no_allow_lists() {
     assert_eq!(pushing.state.trouble(), None);
 }
 
+/// 1.6.6, 1.6.7 and some proxies do not know a target with an escaped slash.
+#[tokio::test]
+async fn a_range_that_is_not_found_says_nothing_of_lists() {
+    let listed = Does::Say(200, r#"{"allowlisted":true}"#.to_owned());
+    let pushing = Pushing::start(vec![
+        ("/v1/watchers/login", vec![token()]),
+        ("/v1/allowlists/check/2001:db8::%2F64", vec![Does::Say(404, String::new())]),
+        ("/v1/allowlists/check/", vec![listed]),
+        ("/v1/alerts", vec![created()]),
+    ])
+    .await;
+    pushing.send("2001:db8::/64");
+    eventually(|| pushing.state.counts().sent == 1).await;
+    assert_eq!(pushing.state.has_lists(), None);
+    pushing.send("192.0.2.7");
+    eventually(|| pushing.state.counts().allowed == 1).await;
+    assert_eq!((pushing.state.has_lists(), pushing.alerts().len()), (Some(true), 1));
+}
+
 #[tokio::test]
 async fn a_token_that_holds_no_longer_is_replaced() {
     let expired = Does::Say(401, r#"{"code":401,"message":"Token is expired"}"#.to_owned());
