@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::kernel;
 
-/// Segments with payload after which a port without any exchange is assumed to speak something else.
+/// Segments of connections that were given up after which a port without any exchange is assumed to speak something else.
 const ENOUGH: u64 = 256;
 /// How long such a port is ignored.
 const REST: Duration = Duration::from_secs(600);
@@ -45,9 +45,10 @@ impl Watch {
         &self.confirmed
     }
 
-    /// A segment with payload, to or from a port of this host.
+    /// A segment with payload, to or from a port of this host, of a connection that cannot be read: one whose request only
+    /// takes its time says nothing against the port.
     #[inline]
-    pub(super) fn note(&mut self, port: u16) {
+    pub(super) fn note_unread(&mut self, port: u16) {
         if self.configured.is_none() && !self.confirmed.contains(&port) {
             let count = self.segments.entry(port).or_default();
             *count = count.saturating_add(1);
@@ -121,8 +122,8 @@ mod tests {
         let start = Timestamp::from_unix_micros(1);
         assert_eq!(watch.choose(&ports([22, 80]), &ports([]), start), ports([22, 80]));
         for _ in 0..ENOUGH {
-            watch.note(22);
-            watch.note(80);
+            watch.note_unread(22);
+            watch.note_unread(80);
         }
         assert_eq!(watch.choose(&ports([22, 80]), &ports([80]), start), ports([80]));
         assert_eq!(watch.choose(&ports([22, 80]), &ports([]), start.plus(REST)), ports([22, 80]));
@@ -132,7 +133,7 @@ mod tests {
     fn another_service_on_the_port_is_looked_at_anew() {
         let mut watch = Watch::new(None);
         let start = Timestamp::from_unix_micros(1);
-        (0..ENOUGH).for_each(|_| watch.note(22));
+        (0..ENOUGH).for_each(|_| watch.note_unread(22));
         assert_eq!(watch.choose(&ports([22]), &ports([]), start), ports([]));
         assert_eq!(watch.choose(&ports([]), &ports([]), start), ports([]));
         assert_eq!(watch.choose(&ports([22]), &ports([]), start), ports([22]));
@@ -150,7 +151,7 @@ mod tests {
         let mut watch = Watch::new(Some(ports([1, 2])));
         let start = Timestamp::from_unix_micros(1);
         assert_eq!(watch.refresh(&ports([]), &ports([9]), start), Some(&ports([1, 2])));
-        (0..ENOUGH).for_each(|_| watch.note(1));
+        (0..ENOUGH).for_each(|_| watch.note_unread(1));
         assert_eq!(watch.refresh(&ports([2]), &ports([9]), start), None);
         assert_eq!(watch.confirmed(), &ports([2]));
     }

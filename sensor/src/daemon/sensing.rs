@@ -301,14 +301,15 @@ impl Worker {
                 return;
             }
             let segment = ring::segment(header, payload, *clock);
-            if segment.length > 0 {
-                watch.note(if ring::is_request(header) {
+            let instruction = pipeline.segment(&segment);
+            if segment.length > 0 && matches!(instruction, Some(Instruction::Stop { .. })) {
+                watch.note_unread(if ring::is_request(header) {
                     header.destination_port
                 } else {
                     header.source_port
                 });
             }
-            instructions.extend(pipeline.segment(&segment));
+            instructions.extend(instruction);
         });
         let read = read.unwrap_or_else(|error| {
             // The kernel counts what finds no room meanwhile.

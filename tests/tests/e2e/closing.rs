@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -55,6 +55,35 @@ fn is_blocked(daemon: &Daemon, streams: &[TcpStream]) -> bool {
         let _sent = stream.set_nonblocking(true).and_then(|()| stream.write(b"x"));
     }
     daemon.json(&["block", "list"]).is_ok_and(|blocks| blocks.to_string().contains(&v4(FLOODER).to_string()))
+}
+
+/// More than a port may carry that cannot be read.
+const BYTES: usize = 300;
+
+#[test]
+fn a_port_on_which_requests_only_take_their_time_stays_watched() -> Result<()> {
+    if tools::skipped("a_port_on_which_requests_only_take_their_time_stays_watched", &["nginx"]) {
+        return Ok(());
+    }
+    let net = Net::new()?;
+    let _nginx = Nginx::start(&net.server)?;
+    let daemon = Daemon::start(&net, &format!("{SMALL_TABLES}{NO_LIMITS}"))?;
+    let watched =
+        || daemon.json(&["status"]).map(|status| status["http"]["ports"].to_string()).unwrap_or_default();
+    ensure!(wait_until(PATIENCE, || watched().contains("8080")), "{}", watched());
+    let streams = slow_requests(&net)?;
+    for at in 0..BYTES {
+        let mut stream = streams.get(at % SLOW).context("a stream")?;
+        stream.write_all(b"x")?;
+    }
+    let copied =
+        || daemon.metrics().is_ok_and(|now| now.sum("sensor_mirror_segments_total", &[]) > BYTES as u64);
+    ensure!(wait_until(PATIENCE, copied), "the bytes are not seen: {}", daemon.log());
+    // Once another port is watched, ports were chosen after those bytes.
+    let _other = net.server.enter(|| TcpListener::bind((SERVER_V4, 8_081)))?;
+    ensure!(wait_until(PATIENCE, || watched().contains("8081")), "{}", watched());
+    ensure!(watched().contains("8080"), "given up: {}\n{}", watched(), daemon.log());
+    Ok(())
 }
 
 fn attacked(decide: &str) -> Result<(Net, Daemon, Nginx, Vec<TcpStream>)> {
