@@ -13,7 +13,7 @@ use super::output::{table, trimmed};
 use super::say::{say, say_json};
 use super::{ask, ask_for};
 use crate::clock;
-use crate::control::wire::{FleetEvidence, FleetHost, FleetReport, FleetSays, Request, counted};
+use crate::control::wire::{FleetEvidence, FleetHost, FleetLimits, FleetReport, FleetSays, Request, counted};
 use crate::decide::Measure;
 use crate::fleet::{MAX_NAME, PublicKey, Says, SigningKey, Statement};
 use crate::printable::printable;
@@ -143,6 +143,7 @@ fn status(report: &FleetReport) -> String {
             counted(enrolled(report), "host")
         ),
         format!("evidence:   {}", evidence(&report.evidence)),
+        format!("limits:     {}", limits(&report.limits)),
         format!("reconnects: {}", report.reconnects),
     ]
     .join("\n")
@@ -164,6 +165,21 @@ fn evidence(evidence: &FleetEvidence) -> String {
     let (heard, lost) =
         (counted(evidence.hosts, "other host"), evidence.lost.saturating_add(evidence.unsaid));
     format!("{heard} heard, {age}; {attacked}; {} not shared", counted(lost, "attempt"))
+}
+
+fn limits(limits: &FleetLimits) -> String {
+    let why = limits.trouble.as_deref().map(printable);
+    if !limits.shared {
+        let none = "none that could hold for all hosts (`per_principal` in `[detect.request-rate]`)";
+        return why
+            .map_or_else(|| none.to_owned(), |why| format!("of principals, on each host alone: {why}"));
+    }
+    let lost = counted(limits.lost, "request");
+    if let Some(why) = why {
+        return format!("of principals, ON THIS HOST ALONE: {why}; {lost} not charged to the fleet");
+    }
+    let (charged, over) = (counted(limits.charged, "request"), counted(limits.over, "time"));
+    format!("of principals: {charged} charged to the fleet, over the limit {over}; {lost} on this host alone")
 }
 
 fn enrolled(report: &FleetReport) -> u64 {

@@ -1,17 +1,17 @@
 //! This host in a fleet: what it decided goes out, and what others decided comes in, as far as this host permits it.
 
-mod evidence;
 mod report;
+mod together;
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use evidence::Evidence;
-pub(super) use evidence::Joint;
 use ipnet::IpNet;
 use report::hosts;
 use serde::{Deserialize, Serialize};
+pub(super) use together::Joint;
+use together::Sharing;
 use tracing::{error, info, warn};
 
 use super::commands::Commands;
@@ -46,7 +46,7 @@ pub(super) struct Membership {
     /// Why there is no member although a fleet is configured.
     trouble: Option<String>,
     /// What this host and others count together.
-    pub(super) evidence: Evidence,
+    pub(super) sharing: Sharing,
 }
 
 /// Joins the fleet that the configuration names.
@@ -73,7 +73,7 @@ pub(super) fn start(commands: &Arc<Commands>) {
         }
         Err(error) => warn!(%error, "what other hosts decided is not kept over a restart"),
     }
-    engine.fleet.evidence = evidence::start(commands, &config, &engine.config.detect, &state_dir.join(KEY));
+    engine.fleet.sharing = together::start(commands, &config, &engine.config.detect, &state_dir.join(KEY));
     let state = Arc::clone(member.state());
     engine.fleet.member = Some(member);
     engine.agree_with_itself(now);

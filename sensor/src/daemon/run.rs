@@ -301,7 +301,7 @@ fn start_sensing(commands: &Arc<Commands>) -> Result<()> {
     let log = engine.exchange_log.take();
     let mut secrets = std::mem::take(&mut engine.secrets);
     secrets.follow(&engine.config.sense.tls)?;
-    let (countries, joint) = (engine.groups.countries(), engine.fleet.evidence.joint.clone());
+    let (countries, joint) = (engine.groups.countries(), engine.fleet.sharing.joint.clone());
     let reading = (mirror, ring, secrets);
     let sensing = Sensing::start(&engine.config, &key, reading, (signals, countries, joint), log)?;
     engine.sensing = Some(sensing);

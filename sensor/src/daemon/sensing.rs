@@ -52,6 +52,8 @@ const SLEEP: TimeSpec = TimeSpec::from_duration(Duration::from_millis(100));
 /// The same after a silence of [`REST`]. Each wake-up of an idle host costs some 0.3 ms, mostly cold caches; what waits for it
 /// without waking it is a request for a report, lines of access logs, and the end.
 const SLEEP_QUIET: TimeSpec = TimeSpec::from_duration(Duration::from_millis(500));
+/// The same while other hosts' answers are awaited.
+const SLEEP_AWAITING: TimeSpec = TimeSpec::from_duration(Duration::from_millis(5));
 /// Silence after which the rings are unmapped; mapped, they count as the daemon's memory.
 const REST: Duration = Duration::from_secs(10);
 /// How often totals are published and time advances.
@@ -103,14 +105,15 @@ impl Sensing {
         let now = clock::now();
         let mut detectors = Detectors::in_countries(detect, countries);
         if let Some(joint) = &joint {
-            detectors.join(&joint.shared);
+            detectors.join(&joint.together);
         }
         let mut damages = learned::restore_detectors(&mut baselines, &mut detectors, now);
         let shared = Arc::new(Shared::default());
         let served = shared.served.clone();
         let watcher = Watcher::new(detectors, detect.clients, served, signals, log.map(BufWriter::new));
         let mut pipeline = Pipeline::new(&config.pipeline, key, watcher)?;
-        pipeline.identifier_mut().set_fleet(joint.map(|joint| joint.keys));
+        let principals = joint.as_ref().is_some_and(|joint| joint.together.limits.is_some());
+        pipeline.identifier_mut().set_fleet(joint.map(|joint| joint.keys), principals);
         pipeline.expect_secrets(secrets.is_any());
         pipeline
             .identifier_mut()
@@ -252,7 +255,11 @@ impl Worker {
             self.keep_baselines();
             in_vain = if read == 0 { in_vain.saturating_add(1) } else { 0 };
             if read == 0 {
-                let sleep = if now.since(heard) >= REST { SLEEP_QUIET } else { SLEEP };
+                let sleep = match now.since(heard) {
+                    _ if self.pipeline.observer_mut().hear(now) => SLEEP_AWAITING,
+                    quiet if quiet >= REST => SLEEP_QUIET,
+                    _ => SLEEP,
+                };
                 self.wait((in_vain > PATIENCE).then_some(sleep));
             }
             if read > 0 || now < heard {

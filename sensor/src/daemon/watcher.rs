@@ -59,6 +59,15 @@ impl Watcher {
         }
     }
 
+    /// Takes what other hosts answered, if answers are awaited; returns whether they are.
+    pub(super) fn hear(&mut self, now: Timestamp) -> bool {
+        let awaits = self.detectors.awaits(now);
+        if awaits {
+            self.detectors.hear(now).for_each(|signal| self.signals.send(signal));
+        }
+        awaits
+    }
+
     pub(super) fn advance(&mut self, now: Timestamp) {
         self.detectors.advance(now).for_each(|signal| self.signals.send(signal));
     }

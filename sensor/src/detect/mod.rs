@@ -76,7 +76,15 @@ pub trait Detector: Send {
     }
 
     /// There are other hosts to tell what happens, and to ask what they make of it.
-    fn join(&mut self, _shared: &Arc<dyn shared::Shared>) {}
+    fn join(&mut self, _together: &shared::Together) {}
+
+    /// Whether another host's answer about an event is to be expected soon.
+    fn awaits(&self, _now: Timestamp) -> bool {
+        false
+    }
+
+    /// Takes what other hosts answered. Called often while it awaits something.
+    fn hear(&mut self, _now: Timestamp, _signals: &mut Vec<Signal>) {}
 
     /// What it has learned and needs after a restart; small. Whoever remembers more has [`Self::take`].
     fn learned(&self) -> Option<serde_json::Value> {
@@ -218,8 +226,23 @@ impl Detectors {
     }
 
     /// Detectors that can share what they see with other hosts do so from now on.
-    pub fn join(&mut self, shared: &Arc<dyn shared::Shared>) {
-        self.detectors.iter_mut().for_each(|detector| detector.join(shared));
+    pub fn join(&mut self, together: &shared::Together) {
+        self.detectors.iter_mut().for_each(|detector| detector.join(together));
+    }
+
+    /// Whether other hosts' answers are to be expected soon, which [`Self::hear`] takes.
+    #[must_use]
+    pub fn awaits(&self, now: Timestamp) -> bool {
+        self.detectors.iter().any(|detector| detector.awaits(now))
+    }
+
+    /// Other hosts may have answered.
+    pub fn hear(&mut self, now: Timestamp) -> std::vec::Drain<'_, Signal> {
+        for detector in &mut self.detectors {
+            detector.hear(now, &mut self.signals);
+        }
+        self.signals.retain(|signal| !self.off.contains(&signal.threat));
+        self.signals.drain(..)
     }
 
     /// Gives them what an earlier run had learned; what of it could not be read, if anything.

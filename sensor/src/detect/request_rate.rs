@@ -11,6 +11,7 @@
 //!
 //! Cross-site requests count a quarter: they cost the server as much, but their sender did not choose them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::RandomState;
@@ -19,23 +20,28 @@ use sensor_common::limit::{Quota, Rate, Step};
 use super::config::Sources;
 use super::ongoing::Ongoing;
 use super::recent::Recent;
-use super::{Detector, Offender, Sample, Signal, Subject, Threat, Usage};
+use super::shared::{self, Charged};
+use super::{Detector, Offender, Signal, Subject, Threat, Usage};
 use crate::clock::Timestamp;
 use crate::event::{Event, Exchange};
 use crate::identity::KeyedHash;
 use crate::prefix::ClientNet;
 
+mod act;
 mod carried;
 mod config;
 mod incident;
 #[cfg(test)]
 mod tests;
+mod together;
 
-use carried::Carried;
+use act::Over;
+use carried::{Carried, is_mostly};
 #[cfg(test)]
 use config::RATE;
 pub use config::{Config, Limits};
 use incident::{Incident, signal};
+use together::{Known, Together};
 
 /// An incident is over after this time without a request over the limit.
 const CALM: Duration = Duration::from_secs(300);
@@ -131,6 +137,11 @@ pub struct RequestRate {
     /// Which principals clients carry; none if principals have no limits.
     carried: Option<Recent<ClientNet, Carried>>,
     ongoing: Ongoing,
+    /// Other hosts for which principals' limits hold, too.
+    together: Option<Together>,
+    /// For what is made later.
+    entries: u32,
+    seed: u64,
 }
 
 impl RequestRate {
@@ -151,6 +162,9 @@ impl RequestRate {
             accounts: Recent::new(config.entries, KEEP, seed),
             carried: principals.then(|| Recent::new(config.entries, CALM, seed)),
             ongoing: Ongoing::default(),
+            together: None,
+            entries: config.entries,
+            seed,
         }
     }
 
@@ -175,10 +189,36 @@ impl RequestRate {
             signals.extend(network(accounts, ongoing, limit, (Actor::Site(site), site), &request));
         }
         if let Some((limit, hash)) = pair.principal.as_ref().zip(exchange.principal) {
+            let known = match &mut self.together {
+                Some(together) => together.charge(limit, (hash, cost(limit, exchange)), &request),
+                None => Known::default(),
+            };
             let carried = self.carried.as_mut();
-            signals.extend(principal(accounts, carried, ongoing, limit, hash, &request));
+            signals.extend(principal(accounts, carried, ongoing, limit, (hash, known), &request));
         }
     }
+
+    /// Takes what the fleet says of earlier requests.
+    fn take_verdicts(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        let Some(together) = &mut self.together else { return };
+        for (verdict, act) in together.hear(now) {
+            let Charged { principal, client, place } = verdict.whose;
+            let limit = self.limits.get(usize::from(place)).and_then(|pair| pair.principal.as_ref());
+            let account = self.accounts.touch((Actor::Principal(principal), place), now, Account::default);
+            let Some((limit, account)) = limit.zip(account) else { continue };
+            let alone = verdict.alone && is_mostly(self.carried.as_mut(), &client, principal, now);
+            let request = Over::Later(&act);
+            let offends = account.exceed(request).share(client, alone);
+            let told = (Subject::Principal(principal), request.offender(client), offends);
+            signals.extend(tell(account, &mut self.ongoing, limit, told, request));
+        }
+    }
+}
+
+/// What a request costs, in nanoseconds of its limit.
+fn cost(limit: &Limit, exchange: &Exchange<'_>) -> u64 {
+    let cost = limit.quota.cost(1);
+    if exchange.cross_site { cost / FOREIGN } else { cost }
 }
 
 /// One request, and the limits it is checked against.
@@ -206,9 +246,9 @@ fn network(
         Actor::Client(_) | Actor::Principal(_) | Actor::Part(_) => Subject::Client(who),
     };
     let offender = Offender::of(who, exchange);
-    let incident = account.exceed(exchange);
-    incident.share(request.client, true);
-    tell(account, ongoing, limit, (subject, offender, true), exchange)
+    let over = Over::Now(exchange);
+    account.exceed(over).share(request.client, true);
+    tell(account, ongoing, limit, (subject, offender, true), over)
 }
 
 /// Charges a principal.
@@ -217,7 +257,7 @@ fn principal(
     carried: Option<&mut Recent<ClientNet, Carried>>,
     ongoing: &mut Ongoing,
     limit: &Limit,
-    hash: KeyedHash,
+    (hash, known): (KeyedHash, Known),
     request: &Request<'_>,
 ) -> Option<Signal> {
     let Request { exchange, client, place } = *request;
@@ -234,12 +274,9 @@ fn principal(
         let part = (Actor::Part(accounts.hash_of_key(&(hash, client))), place);
         accounts.touch(part, now, Account::default).is_some_and(|part| part.charge(limit, exchange))
     };
-    // Others behind the same address do nothing wrong.
-    let alone = beyond
-        && carried.is_some_and(|carried| {
-            let at = carried.hash(&client);
-            carried.get(at, &client, now).is_some_and(|carried| carried.is_mostly(hash))
-        });
+    // What all hosts saw says more than what this one did.
+    let (exceeds, beyond) = (exceeds || known.over, if known.over { known.alone } else { beyond });
+    let alone = beyond && is_mostly(carried, &client, hash, now);
     let account = accounts.touch((actor, place), now, Account::default)?;
     if !exceeds {
         if let Some(incident) = account.going_on(now) {
@@ -247,10 +284,10 @@ fn principal(
         }
         return None;
     }
-    let incident = account.exceed(exchange);
-    let offends = incident.share(client, alone);
+    let over = Over::Now(exchange);
+    let offends = account.exceed(over).share(client, alone);
     let subject = Subject::Principal(hash);
-    tell(account, ongoing, limit, (subject, Offender::of(client, exchange), offends), exchange)
+    tell(account, ongoing, limit, (subject, over.offender(client), offends), over)
 }
 
 /// Reports a request over a limit, if that is news.
@@ -259,16 +296,16 @@ fn tell(
     ongoing: &mut Ongoing,
     limit: &Limit,
     (subject, who, offends): (Subject, Offender, bool),
-    exchange: &Exchange<'_>,
+    request: Over<'_>,
 ) -> Option<Signal> {
-    let goes_on = ongoing.goes_on((Threat::RequestRate, subject.clone()), who, exchange.seen);
+    let goes_on = ongoing.goes_on((Threat::RequestRate, subject.clone()), who, request.seen());
     let incident = account.incident.as_deref_mut()?;
     let (severity, is_news) = incident.judge(limit, (who.client, offends));
     if !(goes_on || is_news) {
         return None;
     }
     let offenders = if offends { vec![who] } else { Vec::new() };
-    Some(ongoing.tell(signal(incident, limit, subject, severity, offenders, exchange), incident.exceeded))
+    Some(ongoing.tell(signal(incident, limit, subject, severity, offenders, request), incident.exceeded))
 }
 
 impl Account {
@@ -280,9 +317,7 @@ impl Account {
             // The clock was set back.
             self.arrival = 0;
         }
-        let cost = limit.quota.cost(1);
-        let cost = if exchange.cross_site { cost / FOREIGN } else { cost };
-        match limit.quota.step(self.arrival, now.unix_nanos(), cost) {
+        match limit.quota.step(self.arrival, now.unix_nanos(), cost(limit, exchange)) {
             Step::Conforms(arrival) => {
                 self.arrival = arrival;
                 false
@@ -301,13 +336,13 @@ impl Account {
     }
 
     /// Records a request over the limit.
-    fn exceed(&mut self, exchange: &Exchange<'_>) -> &mut Incident {
-        let now = exchange.seen;
+    fn exceed(&mut self, request: Over<'_>) -> &mut Incident {
+        let now = request.seen();
         let _over = self.going_on(now);
         let incident = self.incident.get_or_insert_with(|| Box::new(Incident::new(now)));
         incident.last = now;
         incident.exceeded = incident.exceeded.saturating_add(1);
-        Sample::keep(&mut incident.samples, exchange);
+        request.keep(&mut incident.samples);
         incident
     }
 }
@@ -315,20 +350,42 @@ impl Account {
 impl Detector for RequestRate {
     fn observe(&mut self, event: &Event<'_>, signals: &mut Vec<Signal>) {
         match event {
-            Event::Exchange(exchange) => self.exchange(exchange, signals),
+            Event::Exchange(exchange) => {
+                self.take_verdicts(exchange.seen, signals);
+                self.exchange(exchange, signals);
+            }
             Event::Held(_) | Event::Http2Abuse(_) | Event::LeakedPassword(_) => {}
         }
     }
 
     fn advance(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        self.take_verdicts(now, signals);
         self.ongoing.advance(now, signals);
         self.accounts.sweep(now, 1_024, |_, _| {});
         if let Some(carried) = &mut self.carried {
             carried.sweep(now, 1_024, |_, _| {});
         }
+        if let Some(together) = &mut self.together {
+            together.sweep(now);
+        }
+    }
+
+    fn join(&mut self, together: &shared::Together) {
+        let principals = self.limits.iter().any(|pair| pair.principal.is_some());
+        let limits = together.limits.as_ref().filter(|_| principals);
+        self.together = limits.map(|limits| Together::new(Arc::clone(limits), self.entries, self.seed));
+    }
+
+    fn awaits(&self, now: Timestamp) -> bool {
+        self.together.as_ref().is_some_and(|together| together.awaits(now))
+    }
+
+    fn hear(&mut self, now: Timestamp, signals: &mut Vec<Signal>) {
+        self.take_verdicts(now, signals);
     }
 
     fn usage(&self) -> Usage {
-        self.accounts.usage().and(self.ongoing.usage())
+        let together = self.together.as_ref().map(Together::usage).unwrap_or_default();
+        self.accounts.usage().and(self.ongoing.usage()).and(together)
     }
 }

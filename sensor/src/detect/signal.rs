@@ -167,8 +167,13 @@ impl Sample {
 
     /// Adds an exchange as an example, if there is room and it shows something new.
     pub(super) fn keep(samples: &mut Vec<Self>, exchange: &Exchange<'_>) {
+        Self::keep_made(samples, || Self::of(exchange));
+    }
+
+    /// The same for one that is only made if there is room.
+    pub(super) fn keep_made(samples: &mut Vec<Self>, make: impl FnOnce() -> Self) {
         if samples.len() < Evidence::MAX_SAMPLES {
-            let sample = Self::of(exchange);
+            let sample = make();
             if !samples.iter().any(|kept| kept.is_like(&sample)) {
                 samples.push(sample);
             }

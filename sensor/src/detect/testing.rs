@@ -13,7 +13,7 @@ use crate::event::{
     Effects, Event, Exchange, Exposed, Finding, Findings, Further, Login, LoginOutcome, Object, QueryKeys,
     Source,
 };
-use crate::identity::{FleetHashes, Hasher, Key, KeyedHash};
+use crate::identity::{FLEET_KEYS, FleetHashes, Hasher, Key, KeyedHash};
 use crate::inspect::{self, Confidence, FieldName, Side};
 pub(crate) use crate::random::Random;
 use crate::values::Place;
@@ -68,6 +68,7 @@ pub(crate) fn exchange(ts: Timestamp) -> Exchange<'static> {
         user_agent: Some("test".into()),
         content_type: None,
         principal: None,
+        fleet_principal: [0; FLEET_KEYS],
         login: None,
         further: Further::default(),
         cross_site: false,

@@ -9,7 +9,7 @@ use super::redact::{self, Redactor};
 use super::sent::{Host, MediaType, Object, Path, UserAgent};
 use super::{Login, WebSocketEnd};
 use crate::clock::Timestamp;
-use crate::identity::KeyedHash;
+use crate::identity::{FLEET_KEYS, KeyedHash};
 use crate::inspect::{Effects, Exposed, Finding};
 use crate::{http, identity, tls};
 
@@ -168,6 +168,9 @@ pub struct Exchange<'a> {
     /// The identity behind the credentials, hashed with the installation's key.
     #[serde(serialize_with = "as_text")]
     pub principal: Option<KeyedHash>,
+    /// The same, hashed with each key of the fleet; 0 on a host that shares no limits.
+    #[serde(skip)]
+    pub fleet_principal: [u64; FLEET_KEYS],
     /// The login attempt, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<Login>,

@@ -84,6 +84,9 @@ pub struct FleetConfig {
     /// File with the key that all hosts hash names, addresses and passwords with before they count them: 64 hexadecimal
     /// digits, readable by the daemon only. A second line has the next key while it is being changed.
     pub evidence_key_file: Option<PathBuf>,
+    /// Whether `detect.request-rate`'s `per_principal` limits hold for all hosts together. Needs `evidence_key_file`, and
+    /// a user of the server that may call and load functions.
+    pub limits: bool,
     /// Maximum records queued for the server. Those beyond it are sent after the next connection.
     pub queue: usize,
     /// Bounds of the others.
@@ -154,6 +157,7 @@ impl FleetConfig {
         fleet.boolean("evidence", &mut config.evidence);
         let file = Form::path("/etc/sensor/fleet-evidence.key");
         fleet.optional("evidence_key_file", &file, &mut config.evidence_key_file);
+        fleet.boolean("limits", &mut config.limits);
         fleet.integer("queue", 1..=1_000_000, &mut config.queue);
         let bounds = &mut config.bounds;
         fleet.integer("max_decisions_per_minute", 1..=1_000_000, &mut bounds.per_minute);
@@ -189,6 +193,7 @@ impl FleetConfig {
             apply: true,
             evidence: true,
             evidence_key_file: None,
+            limits: true,
             queue: 4_096,
             bounds: Bounds::default(),
         }

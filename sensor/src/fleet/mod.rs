@@ -8,6 +8,7 @@ mod config;
 mod courier;
 pub mod evidence;
 mod key;
+pub mod limits;
 mod link;
 mod member;
 mod record;

@@ -47,10 +47,15 @@ pub enum FleetKind {
     Route,
     /// A trait that attempts share.
     Trait,
+    /// A principal.
+    Principal,
+    /// One client's part of a principal's requests.
+    Part,
 }
 
 impl FleetKind {
-    const ALL: [Self; 5] = [Self::Account, Self::Password, Self::Client, Self::Route, Self::Trait];
+    const ALL: [Self; 7] =
+        [Self::Account, Self::Password, Self::Client, Self::Route, Self::Trait, Self::Principal, Self::Part];
 
     const fn context(self) -> &'static str {
         match self {
@@ -59,6 +64,8 @@ impl FleetKind {
             Self::Client => "sensor fleet v1 client",
             Self::Route => "sensor fleet v1 login route",
             Self::Trait => "sensor fleet v1 trait of attempts",
+            Self::Principal => "sensor fleet v1 principal",
+            Self::Part => "sensor fleet v1 part of a principal",
         }
     }
 }
@@ -120,19 +127,24 @@ impl fmt::Debug for FleetKeys {
 /// The fleet's hashes of what was hashed for an exchange.
 pub(super) struct FleetHasher {
     keys: FleetKeys,
+    /// Whether credentials are hashed.
+    principals: bool,
     known: Mutex<Vec<(KeyedHash, [u64; FLEET_KEYS])>>,
 }
 
 impl FleetHasher {
-    pub(super) const fn new(keys: FleetKeys) -> Self {
-        Self { keys, known: Mutex::new(Vec::new()) }
+    pub(super) const fn new(keys: FleetKeys, principals: bool) -> Self {
+        Self { keys, principals, known: Mutex::new(Vec::new()) }
     }
 
-    /// A name or a password was hashed with this host's key.
+    /// A name, a password or credentials were hashed with this host's key.
     pub(super) fn note(&self, hash: KeyedHash, value: &[u8]) {
         let kind = match hash.kind() {
             Kind::User => FleetKind::Account,
             Kind::Password => FleetKind::Password,
+            Kind::Jwt | Kind::ApiKey | Kind::Basic | Kind::Bearer | Kind::Session if self.principals => {
+                FleetKind::Principal
+            }
             Kind::Jwt | Kind::ApiKey | Kind::Basic | Kind::Bearer | Kind::Session => return,
         };
         let Ok(mut known) = self.known.lock() else { return };
@@ -145,14 +157,11 @@ impl FleetHasher {
         known.push((hash, self.keys.hash(kind, value)));
     }
 
-    /// The fleet's hashes of a login.
-    pub(super) fn of(&self, user: Option<KeyedHash>, password: Option<KeyedHash>) -> FleetHashes {
-        let Ok(known) = self.known.lock() else { return FleetHashes::default() };
-        let find = |wanted: Option<KeyedHash>| {
-            let found = known.iter().find(|(known, _)| Some(*known) == wanted);
-            found.map(|(_, hashes)| *hashes).unwrap_or_default()
-        };
-        FleetHashes { account: find(user), password: find(password) }
+    /// The fleet's hashes of what was hashed for this exchange.
+    pub(super) fn of(&self, wanted: KeyedHash) -> [u64; FLEET_KEYS] {
+        let Ok(known) = self.known.lock() else { return [0; FLEET_KEYS] };
+        let found = known.iter().find(|(known, _)| *known == wanted);
+        found.map(|(_, hashes)| *hashes).unwrap_or_default()
     }
 
     /// Forgets those of an exchange.
@@ -205,7 +214,7 @@ mod tests {
     fn an_account_is_the_same_on_all_hosts() {
         let of = |key: u8| {
             let mut hasher = Hasher::new(&Key::from_bytes([key; 32]));
-            hasher.set_fleet(Some(keys(OLD)));
+            hasher.set_fleet(Some(keys(OLD)), false);
             let (user, password) = (hasher.user(b" Alice"), hasher.password(b"secret"));
             let hashes = hasher.fleet(Some(user), Some(password));
             hasher.forget();

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::fleet_keys::{FleetHasher, FleetHashes, FleetKeys};
+use super::fleet_keys::{FLEET_KEYS, FleetHasher, FleetHashes, FleetKeys};
 use super::leaked::{Algorithm, Digests};
 
 /// The key of an installation. It is wiped when dropped, and never printed.
@@ -172,14 +172,29 @@ impl Hasher {
         self
     }
 
-    /// Hashes names and passwords with the keys of a fleet, too, or no longer.
-    pub(super) fn set_fleet(&mut self, keys: Option<FleetKeys>) {
-        self.fleet = keys.map(FleetHasher::new);
+    /// Hashes names and passwords with the keys of a fleet, too, and perhaps credentials; or no longer.
+    pub(super) fn set_fleet(&mut self, keys: Option<FleetKeys>, principals: bool) {
+        self.fleet = keys.map(|keys| FleetHasher::new(keys, principals));
     }
 
     /// The fleet's hashes of an account and a password of this exchange.
     pub(super) fn fleet(&self, user: Option<KeyedHash>, password: Option<KeyedHash>) -> FleetHashes {
-        self.fleet.as_ref().map(|fleet| fleet.of(user, password)).unwrap_or_default()
+        FleetHashes { account: self.fleet_of(user), password: self.fleet_of(password) }
+    }
+
+    /// The fleet's hashes of something of this exchange; 0 on a host without a fleet.
+    pub(super) fn fleet_of(&self, hash: Option<KeyedHash>) -> [u64; FLEET_KEYS] {
+        let both = self.fleet.as_ref().zip(hash);
+        both.map(|(fleet, hash)| fleet.of(hash)).unwrap_or_default()
+    }
+
+    /// The fleet's hashes of this exchange's principal. Those of other credentials are wiped.
+    pub(super) fn take_fleet_principal(&self, principal: Option<KeyedHash>) -> [u64; FLEET_KEYS] {
+        let hashes = self.fleet_of(principal);
+        if let Some(fleet) = &self.fleet {
+            fleet.forget();
+        }
+        hashes
     }
 
     /// The digest of a password of this exchange.

@@ -78,6 +78,8 @@ pub struct Identity {
     /// other bearer token, session cookie. Among API keys, a header comes before a parameter. If the server was not
     /// seen to check and accept a subject or a user, the credentials themselves.
     pub principal: Option<KeyedHash>,
+    /// The same, hashed with each key of a fleet; 0 without.
+    pub fleet_principal: [u64; FLEET_KEYS],
     /// Whether, by its headers, another site's page made a browser send the request.
     pub cross_site: bool,
     /// Anomalies.
@@ -158,6 +160,7 @@ impl Identifier {
             mechanism: client.mechanism,
             named_by_peer: client.named_by_peer && peer != client.address,
             principal,
+            fleet_principal: self.principals.hasher().take_fleet_principal(principal),
             cross_site: cross_site::says_so(&collected),
             anomalies,
         }
@@ -258,9 +261,9 @@ impl Identifier {
         self.logins.leaks().failed()
     }
 
-    /// Hashes the accounts and passwords of logins with the keys of a fleet, too.
-    pub fn set_fleet(&mut self, keys: Option<FleetKeys>) {
-        self.principals.set_fleet(keys);
+    /// Hashes the accounts and passwords of logins with the keys of a fleet, too; `principals`: credentials as well.
+    pub fn set_fleet(&mut self, keys: Option<FleetKeys>, principals: bool) {
+        self.principals.set_fleet(keys, principals);
     }
 
     /// Hashes what others find: the users and passwords of logins.

@@ -94,8 +94,8 @@ impl Principals {
         }
     }
 
-    pub(super) fn set_fleet(&mut self, keys: Option<FleetKeys>) {
-        self.hasher.set_fleet(keys);
+    pub(super) fn set_fleet(&mut self, keys: Option<FleetKeys>, principals: bool) {
+        self.hasher.set_fleet(keys, principals);
     }
 
     pub(super) const fn hasher(&self) -> &Hasher {

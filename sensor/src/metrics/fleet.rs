@@ -8,6 +8,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 use super::families::{Family, Snapshot, families};
 use crate::fleet::Refusal;
 use crate::fleet::evidence::EvidenceCounts;
+use crate::fleet::limits::LimitCounts;
 
 /// Everything about the fleet, gathered at once.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct FleetStats {
     pub hosts: u64,
     /// What hosts count together, and the age of the sums if this host makes any; none if it does not take part.
     pub evidence: Option<(EvidenceCounts, Option<Duration>)>,
+    /// Limits that hold for all hosts together; none if there are none.
+    pub limits: Option<LimitCounts>,
 }
 
 families! {
@@ -67,6 +70,13 @@ families! {
     EVIDENCE_REFUSED: COUNTER "sensor_fleet_evidence_refused_total";
     /// Attempts that no other host heard of, by cause: too many at once, or no server and no room for ten minutes.
     EVIDENCE_LOST: COUNTER "sensor_fleet_evidence_attempts_lost_total";
+    /// Requests charged to limits of principals, by scope: the fleet's, or this host's alone, as the server was away or too many
+    /// came at once.
+    LIMIT_REQUESTS: COUNTER "sensor_fleet_limit_requests_total";
+    /// Calls of the fleet's server that charged such requests.
+    LIMIT_CALLS: COUNTER "sensor_fleet_limit_calls_total";
+    /// Answers of the fleet's server that a principal is over its limit.
+    LIMIT_OVER: COUNTER "sensor_fleet_limit_over_total";
 }
 
 /// Every cause from the start, so that a first refusal is an increase.
@@ -88,7 +98,14 @@ pub(super) fn gather(snapshot: &Snapshot) -> Vec<MetricFamily> {
         HOSTS.one(fleet.hosts),
     ];
     families.extend(fleet.evidence.iter().flat_map(|(counts, age)| gather_evidence(counts, *age)));
+    families.extend(fleet.limits.iter().flat_map(gather_limits));
     families
+}
+
+fn gather_limits(limits: &LimitCounts) -> Vec<MetricFamily> {
+    let requests = [("fleet", limits.charged), ("host", limits.lost)]
+        .map(|(scope, count)| LIMIT_REQUESTS.metric(&[("scope", scope)], count));
+    vec![LIMIT_REQUESTS.with(requests.to_vec()), LIMIT_CALLS.one(limits.calls), LIMIT_OVER.one(limits.over)]
 }
 
 fn gather_evidence(evidence: &EvidenceCounts, age: Option<Duration>) -> Vec<MetricFamily> {

@@ -17,6 +17,7 @@ use super::web::WebStats;
 use crate::crowdsec::PushCounts;
 use crate::detect::{Severity, Threat};
 use crate::fleet::evidence::EvidenceCounts;
+use crate::fleet::limits::LimitCounts;
 use crate::kernel::{LabelledCounter, XdpMode, combinations};
 use crate::notify::{DeliveryStats, DenyStats};
 use crate::pipeline;
@@ -74,6 +75,7 @@ fn everything() -> Snapshot {
         syslog: Some(DeliveryStats::default()),
         fleet: Some(FleetStats {
             evidence: Some((EvidenceCounts::default(), Some(Duration::ZERO))),
+            limits: Some(LimitCounts::default()),
             ..FleetStats::default()
         }),
         crowdsec: Some(CrowdsecStats { pushes: Some(PushCounts::default()), ..CrowdsecStats::default() }),

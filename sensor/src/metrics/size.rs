@@ -9,6 +9,7 @@ use super::{Capacities, CrowdsecStats, Detection, FleetStats, Sensing, Snapshot,
 use crate::crowdsec::PushCounts;
 use crate::enforce::Mode;
 use crate::fleet::evidence::EvidenceCounts;
+use crate::fleet::limits::LimitCounts;
 use crate::http::{Anomaly, Method};
 use crate::kernel::{LabelledCounter, XdpMode, combinations};
 use crate::notify::{DeliveryStats, DenyStats};
@@ -92,6 +93,7 @@ fn a_scrape_stays_small() {
     let with_fleet = render(&Snapshot {
         fleet: Some(FleetStats {
             evidence: Some((EvidenceCounts::default(), Some(Duration::ZERO))),
+            limits: Some(LimitCounts::default()),
             ..FleetStats::default()
         }),
         ..full()

@@ -134,6 +134,7 @@ impl<O: Observer> Finish<O> {
             user_agent: user_agent(told, redactor),
             content_type: content_type(told, redactor),
             principal: identity.principal,
+            fleet_principal: identity.fleet_principal,
             login,
             further: further.into(),
             cross_site: identity.cross_site && request.is_some_and(Identifier::browsers_send),

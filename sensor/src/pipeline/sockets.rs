@@ -11,7 +11,7 @@ use crate::event::{
     Exchange, Findings, Host, Object, Path, QueryKeys, Redactor, TlsFacts, UnitId, Units, WebSocketEnd,
 };
 use crate::http::{self, WebSocket};
-use crate::identity::KeyedHash;
+use crate::identity::{FLEET_KEYS, KeyedHash};
 use crate::route::{Route, Routes};
 
 /// Handshakes remembered. With the longest paths they take 32 MiB, with usual ones a tenth of that.
@@ -135,6 +135,7 @@ fn record<'a>(
         user_agent: None,
         content_type: None,
         principal: known.and_then(|known| known.principal),
+        fleet_principal: [0; FLEET_KEYS],
         login: None,
         further: <_>::default(),
         cross_site: false,

@@ -8,7 +8,7 @@ use sensor::clock::Timestamp;
 use sensor::event::{
     Effects, Event, Exchange, Finding, Findings, Further, Held, Login, Object, QueryKeys, Source,
 };
-use sensor::identity::KeyedHash;
+use sensor::identity::{FLEET_KEYS, KeyedHash};
 
 use super::apps::App;
 use super::exposure;
@@ -257,6 +257,7 @@ impl Lender {
             user_agent: Some(self.agents[usize::from(exchange.app.0)].as_str().into()),
             content_type: is_post.then(|| "application/json".into()),
             principal: exchange.principal,
+            fleet_principal: [0; FLEET_KEYS],
             login: exchange.login,
             further: Further::default(),
             cross_site: false,

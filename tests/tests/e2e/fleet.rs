@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod evidence;
+mod limits;
 
 use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;

@@ -49,6 +49,9 @@ pub struct FleetReport {
     /// What hosts count together.
     #[serde(default)]
     pub evidence: FleetEvidence,
+    /// Limits that hold for all hosts together.
+    #[serde(default)]
+    pub limits: FleetLimits,
     /// Every host.
     pub hosts: Vec<FleetHost>,
 }
@@ -78,6 +81,24 @@ pub struct FleetEvidence {
     pub lost: u64,
     /// Attempts of which no other host heard: the server was away for ten minutes, or there was no room.
     pub unsaid: u64,
+}
+
+/// Limits of principals that hold for all hosts of a fleet together.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct FleetLimits {
+    /// Whether this host takes part, and has such limits.
+    pub shared: bool,
+    /// Why they hold for this host only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Requests that the server has charged.
+    pub charged: u64,
+    /// Calls of the server that took.
+    pub calls: u64,
+    /// Answers that a principal was over its limit.
+    pub over: u64,
+    /// Requests that were charged on this host only: too many at once, or the server was away.
+    pub lost: u64,
 }
 
 /// One host of a fleet.

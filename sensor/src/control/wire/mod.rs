@@ -16,7 +16,7 @@ mod words;
 pub use clients::{ClientRow, ClientSort, ClientsBy, ClientsRow, Rates};
 pub use crowdsec::{CrowdsecPushes, CrowdsecReport};
 pub use explanation::{AlertExplanation, Explanation, Site, Within};
-pub use fleet::{FleetEvidence, FleetHost, FleetReport, FleetSays};
+pub use fleet::{FleetEvidence, FleetHost, FleetLimits, FleetReport, FleetSays};
 pub use incident::{AccountReport, IncidentBlocks, LeftAlone, Mark, Preview, Target, Typed, WayReport};
 pub use logs::AccessLogReport;
 pub use posture::PostureReport;

@@ -34,7 +34,8 @@ impl Engine {
             refused: refused.map(|(why, count)| (why.label().to_owned(), *count)).collect(),
             records: stats.records,
             blocks: stats.blocks,
-            evidence: self.fleet.evidence.report(),
+            evidence: self.fleet.sharing.evidence(),
+            limits: self.fleet.sharing.limits(),
             hosts: hosts(member),
         })
     }
@@ -90,7 +91,8 @@ impl Engine {
             records: count(member.standing().len()),
             blocks: count(self.policy.fleet_blocks().len()),
             hosts: count(member.roster().hosts().filter(|(_, host)| host.expelled.is_none()).count()),
-            evidence: self.fleet.evidence.stats(),
+            evidence: self.fleet.sharing.evidence_stats(),
+            limits: self.fleet.sharing.limit_stats(),
         }
     }
 }

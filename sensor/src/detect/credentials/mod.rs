@@ -10,13 +10,12 @@ mod incident;
 mod recent;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::config::{Config, Response};
 use super::learning::{Begun, PIECE, Taken};
-use super::shared::{Others, Shared};
+use super::shared::{Others, Together};
 use super::window::{Moment, Steady};
 use super::{Detector, Offender, Signal, Threat, Usage};
 use super::{account_takeover, brute_force, credential_stuffing, distributed, password_spraying};
@@ -336,8 +335,8 @@ impl Detector for Credentials {
         "credentials"
     }
 
-    fn join(&mut self, shared: &Arc<dyn Shared>) {
-        self.others = Others::of(shared);
+    fn join(&mut self, together: &Together) {
+        self.others = Others::of(together);
     }
 
     fn take(&mut self, begun: Option<Begun>) -> Taken {

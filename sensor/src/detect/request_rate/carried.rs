@@ -1,6 +1,9 @@
 //! Which principals an address uses.
 
+use crate::clock::Timestamp;
+use crate::detect::recent::Recent;
 use crate::identity::KeyedHash;
+use crate::prefix::ClientNet;
 
 /// Principals of one address that may belong to one person.
 const FEW: usize = 4;
@@ -46,3 +49,16 @@ impl Carried {
 
 /// Counts are halved here, so that they follow the client's behaviour.
 const HALVED_AT: u32 = 1_024;
+
+/// Whether a client's requests mostly carry a principal: others behind the same address do nothing wrong.
+pub(super) fn is_mostly(
+    carried: Option<&mut Recent<ClientNet, Carried>>,
+    client: &ClientNet,
+    principal: KeyedHash,
+    now: Timestamp,
+) -> bool {
+    carried.is_some_and(|carried| {
+        let at = carried.hash(client);
+        carried.get(at, client, now).is_some_and(|carried| carried.is_mostly(principal))
+    })
+}

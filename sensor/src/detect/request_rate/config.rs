@@ -56,6 +56,12 @@ impl Config {
         config
     }
 
+    /// Whether principals are.
+    #[must_use]
+    pub fn limits_principals(&self) -> bool {
+        self.routes.values().chain([&self.limits]).any(|limits| limits.per_principal.is_some())
+    }
+
     /// Whether anything is limited.
     #[must_use]
     pub fn limits_something(&self) -> bool {

@@ -3,9 +3,9 @@
 use sensor_common::limit::Rate;
 
 use super::Limit;
+use super::act::Over;
 use crate::clock::Timestamp;
 use crate::detect::{Evidence, Growth, Offender, Sample, Severity, Signal, Subject, Threat};
-use crate::event::Exchange;
 use crate::prefix::ClientNet;
 
 /// Clients of one principal tracked individually. Beyond that, the one with the fewest requests passes its entry, and
@@ -94,9 +94,9 @@ pub(super) fn signal(
     subject: Subject,
     severity: Severity,
     offenders: Vec<Offender>,
-    exchange: &Exchange<'_>,
+    request: Over<'_>,
 ) -> Signal {
-    let now = exchange.seen;
+    let now = request.seen();
     let rate = limit.rate.to_string();
     let exceeded = incident.exceeded;
     let evidence = Evidence::default()
@@ -104,10 +104,10 @@ pub(super) fn signal(
         .with("over_limit", exceeded)
         .with("clients", incident.clients.len())
         .with("clients_by_share", incident.shares().as_str())
-        .with("route", exchange.route.unwrap_or_default())
+        .with("route", request.route())
         .showing(incident.samples.iter().cloned());
     let from = match (&subject, incident.clients.len()) {
-        (Subject::Principal(_), 1) => format!(" from {}", exchange.client),
+        (Subject::Principal(_), 1) => format!(" from {}", request.address()),
         (Subject::Principal(_), clients) => format!(" from {clients} addresses ({})", incident.shares()),
         _ => String::new(),
     };

@@ -8,6 +8,7 @@
 //! make of it. Neither call waits.
 
 mod judge;
+mod quota;
 mod sketch;
 mod tally;
 
@@ -23,6 +24,7 @@ use crate::prefix::ClientNet;
 
 pub(crate) use judge::{Judge, Seen};
 pub use judge::{Sums, Thresholds, Usual};
+pub use quota::{Allowance, Charge, SharedLimits, Verdict, Whose as Charged};
 pub(crate) use tally::Hashed;
 pub use tally::{MAX_SLOT, Slot};
 
@@ -128,6 +130,15 @@ pub trait Shared: fmt::Debug + Send + Sync {
     fn outlook(&self) -> Option<Arc<Outlook>>;
 }
 
+/// What hosts of a fleet do together.
+#[derive(Clone, Debug, Default)]
+pub struct Together {
+    /// They count login attempts.
+    pub evidence: Option<Arc<dyn Shared>>,
+    /// Limits of principals hold for all of them.
+    pub limits: Option<Arc<dyn SharedLimits>>,
+}
+
 /// The other hosts, and what they last found; nobody, on a host of its own.
 #[derive(Debug, Default)]
 pub(crate) struct Others {
@@ -136,8 +147,8 @@ pub(crate) struct Others {
 }
 
 impl Others {
-    pub(crate) fn of(shared: &Arc<dyn Shared>) -> Self {
-        Self { shared: Some(Arc::clone(shared)), latest: None }
+    pub(crate) fn of(together: &Together) -> Self {
+        Self { shared: together.evidence.clone(), latest: None }
     }
 
     pub(crate) fn tell(&self, told: Told) {

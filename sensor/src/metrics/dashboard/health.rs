@@ -343,6 +343,11 @@ fn fleet_row() -> Row {
             losses_by("Evidence exchanged", &fleet::EVIDENCE_RECORDS, "direction"),
             losses_of("Evidence refused", &[(&fleet::EVIDENCE_REFUSED, "records")]),
             losses_by("Attempts not shared", &fleet::EVIDENCE_LOST, "cause"),
+            losses_by("Requests charged to limits of principals", &fleet::LIMIT_REQUESTS, "scope"),
+            losses_of(
+                "Limits of principals at the fleet's server",
+                &[(&fleet::LIMIT_CALLS, "calls"), (&fleet::LIMIT_OVER, "over the limit")],
+            ),
             losses_by("Records exchanged", &fleet::RECORDS, "direction"),
             losses_by("Records refused", &fleet::REFUSED, "cause"),
             losses_of(

@@ -7,7 +7,7 @@ use super::super::*;
 use super::{FLEET, MINUTE, OLD};
 use crate::clock::Timestamp;
 use crate::detect::distributed::tests::{Site, attack};
-use crate::detect::shared::Thresholds;
+use crate::detect::shared::{Thresholds, Together};
 use crate::detect::testing::{Attempt, Names, Random, millis, offenders, only_credentials};
 use crate::detect::{Config, Detectors, Severity, Signal, Subject, Threat};
 use crate::event::Event;
@@ -28,8 +28,7 @@ impl Host {
     pub(super) fn new(number: u8, keys: &str) -> Self {
         let mut detectors = Detectors::new(&only_credentials(&Config::default()));
         let (desk, counter) = desk();
-        let shared: Arc<dyn Shared> = Arc::new(desk);
-        detectors.join(&shared);
+        detectors.join(&Together { evidence: Some(Arc::new(desk)), limits: None });
         let thresholds = Thresholds { evidence: 25.0, accounts: 20 };
         let ledger = Ledger::new(FleetKeys::parse(keys.as_bytes()).unwrap(), thresholds);
         Self { detectors, counter, ledger, key: key(number), said: Vec::new(), ahead: 0 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use anyhow::{Result, anyhow, ensure};
 use sensor::clock::Timestamp;
-use sensor::detect::shared::{Outlook, Shared, Told};
+use sensor::detect::shared::{Outlook, Shared, Together, Told};
 use sensor::detect::{self, Detectors};
 use sensor::event::{Event, Exchange};
 use sensor::identity::{FleetKeys, Key};
@@ -105,7 +105,7 @@ pub(crate) fn telling(report: &mut Report, effort: Effort) -> Result<()> {
         alone = alone.min(seconds);
         let (sender, inbox) = sync_channel(usize::try_from(count)?);
         let mut detectors = Detectors::new(&detect::Config::default());
-        detectors.join(&(Arc::new(Others(sender)) as Arc<dyn Shared>));
+        detectors.join(&Together { evidence: Some(Arc::new(Others(sender))), limits: None });
         let (seconds, pipeline) = run(count, Watch::of(detectors), (Some(keys.clone()), &answers))?;
         telling = telling.min(seconds);
         drop(pipeline);
@@ -145,7 +145,7 @@ fn run<O: Observer>(
     (keys, answers): (Option<FleetKeys>, &[Vec<u8>]),
 ) -> Result<(f64, Pipeline<O>)> {
     let mut pipeline = Pipeline::new(&Config::default(), &Key::from_bytes([7; 32]), observer)?;
-    pipeline.identifier_mut().set_fleet(keys);
+    pipeline.identifier_mut().set_fleet(keys, false);
     let (response, logins) = (response(100), logins());
     let mut conversations: Vec<Conversation> = (0..CONNECTIONS).map(Conversation::new).collect();
     for conversation in &mut conversations {
