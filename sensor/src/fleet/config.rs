@@ -84,8 +84,8 @@ pub struct FleetConfig {
     /// File with the key that all hosts hash names, addresses and passwords with before they count them: 64 hexadecimal
     /// digits, readable by the daemon only. A second line has the next key while it is being changed.
     pub evidence_key_file: Option<PathBuf>,
-    /// Whether `detect.request-rate`'s `per_principal` limits hold for all hosts together. Needs `evidence_key_file`, and
-    /// a user of the server that may call and load functions.
+    /// Whether `detect.request-rate`'s `per_principal` limits hold for all hosts together. Needs `evidence_key_file`,
+    /// `publish` and `apply`, and a user of the server that may call and load functions.
     pub limits: bool,
     /// Maximum records queued for the server. Those beyond it are sent after the next connection.
     pub queue: usize,

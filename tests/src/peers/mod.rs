@@ -12,6 +12,7 @@ pub mod http;
 pub mod http2;
 pub mod http2_raw;
 pub mod keepalive;
+pub mod keys;
 pub mod login;
 pub mod nginx;
 pub mod prometheus;

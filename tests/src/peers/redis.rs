@@ -165,7 +165,7 @@ impl Redis {
 }
 
 /// What `docs/fleet.md` lets the user do.
-const ACL: [&str; 13] = [
+const ACL: [&str; 16] = [
     "-@all",
     "+xadd",
     "+xread",
@@ -179,4 +179,7 @@ const ACL: [&str; 13] = [
     "+set",
     "+get",
     "+mget",
+    "+time",
+    "+fcall",
+    "+function|load",
 ];

@@ -11,14 +11,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use sensor_tests::daemon::{Daemon, PATIENCE, WEB};
 use sensor_tests::netns::{FLOODER, GATEWAY, LEGITIMATE, Net, SERVER_V4, v4};
 use sensor_tests::peers::http::Client;
+use sensor_tests::peers::keys::write_key;
 use sensor_tests::peers::login::{LoginServer, RIGHT};
 use sensor_tests::peers::prometheus::Prometheus;
 use sensor_tests::scene::config;
 use sensor_tests::tools;
 use sensor_tests::wait::wait_until;
 use serde_json::Value;
-
-use crate::fleet::evidence::write_key;
 
 /// A password of [`LoginServer`], and a list of leaked ones with its SHA-1 hash.
 const LEAKED: (&str, &str) = ("right-7", "CCBDA9C939739D40BF617C929841E3C4D0FC8545:12\n");
@@ -81,8 +80,8 @@ fn play(net: &Net) -> Result<()> {
 }
 
 /// Prepares a daemon with every way out of alerts that has families of its own (nobody listens where syslog is sent), with
-/// an access log that is not there yet, a fleet that shares evidence and whose server is away, CrowdSec that is away, too, a
-/// list of leaked passwords and an OpenAPI document.
+/// an access log that is not there yet, a fleet that shares evidence and limits and whose server is away, CrowdSec that is
+/// away, too, a list of leaked passwords and an OpenAPI document.
 fn daemon(net: &Net) -> Result<Daemon> {
     let daemon = Daemon::prepare(net, "")?;
     let deny = daemon.config_path().with_file_name("deny.conf");
@@ -105,6 +104,7 @@ fn daemon(net: &Net) -> Result<Daemon> {
          failure_status = [\"401\"]\n\n[routes]\nopenapi = {document:?}\n\n[alerts.deny_file]\npath = {:?}\n\n\
          [alerts.syslog]\nurl = \"tcp://127.0.0.1:1\"\n\n[access_logs]\n{:?} = \"nginx\"\n\n\
          [fleet]\nurl = \"redis://127.0.0.1:1\"\nauthority = {}\nevidence_key_file = {evidence:?}\n\n\
+         [detect.request-rate]\nper_principal = \"600/min\"\n\n\
          [crowdsec]\nurl = \"http://127.0.0.1:1/\"\nkey_file = {evidence:?}\nlogin_file = {login:?}\n",
         config("enforce", "off"),
         deny.display().to_string(),

@@ -50,7 +50,8 @@ pub(super) fn start(
     detect: &detect::Config,
     own_key: &Path,
 ) -> Sharing {
-    let has_limits = config.limits && detect.request_rate.limits_principals();
+    let takes_part = config.limits && config.publish && config.apply;
+    let has_limits = takes_part && detect.request_rate.limits_principals();
     let without = |trouble| Sharing { joint: None, trouble, has_limits };
     if !config.evidence && !has_limits {
         return without(None);

@@ -52,6 +52,8 @@ pub(crate) enum Target {
     Below(f64),
     /// This or more.
     AtLeast(f64),
+    /// Between both.
+    Within(f64, f64),
 }
 
 impl Target {
@@ -60,6 +62,7 @@ impl Target {
             Self::AtMost(bound) => ratio <= bound,
             Self::Below(bound) => ratio < bound,
             Self::AtLeast(bound) => ratio >= bound,
+            Self::Within(least, most) => (least..=most).contains(&ratio),
         }
     }
 }
@@ -70,6 +73,7 @@ impl fmt::Display for Target {
             Self::AtMost(bound) => write!(out, "<= {bound}"),
             Self::Below(bound) => write!(out, "< {bound}"),
             Self::AtLeast(bound) => write!(out, ">= {bound}"),
+            Self::Within(least, most) => write!(out, "{least} to {most}"),
         }
     }
 }
@@ -98,6 +102,8 @@ pub(crate) const INSTRUCTIONS: &str = "instructions";
 pub(crate) const MS_PER_MB: &str = "ms/MB";
 /// Things counted.
 pub(crate) const CLIENTS: &str = "clients";
+/// The same.
+pub(crate) const REQUESTS: &str = "requests";
 
 impl Report {
     /// An empty report on this machine.

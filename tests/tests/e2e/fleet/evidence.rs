@@ -3,12 +3,11 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 
 use sensor::clock;
 use sensor_tests::netns::{Net, many};
 use sensor_tests::peers::http::Client;
+use sensor_tests::peers::keys::write_key;
 use sensor_tests::peers::login::{LoginServer, RIGHT, attempt};
 use sensor_tests::wait::pace_until;
 
@@ -29,13 +28,6 @@ pub(super) fn key_file() -> Result<tempfile::TempDir> {
     let directory = tempfile::tempdir()?;
     write_key(&directory.path().join("evidence.key"))?;
     Ok(directory)
-}
-
-/// The same where it is wanted.
-pub(crate) fn write_key(path: &Path) -> Result<()> {
-    std::fs::write(path, "00112233445566778899aabbccddeeff".repeat(2))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(())
 }
 
 struct Attack {

@@ -1,12 +1,12 @@
 //! Real hosts and a real server: how soon a block is in the kernel of the others, what they ask the server, and how soon
 //! they agree after it was away.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_tests::daemon::PATIENCE;
 use sensor_tests::peers::fleet::{Fleet, blocked_at, plain, status};
+use sensor_tests::peers::keys::write_key;
 use sensor_tests::wait::{now, pace_until, wait_until};
 use serde_json::Value;
 
@@ -27,8 +27,7 @@ const AGREE: f64 = 10.0;
 pub(super) fn measure(report: &mut Report, effort: Effort) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let key = directory.path().join("evidence.key");
-    std::fs::write(&key, "00112233445566778899aabbccddeeff".repeat(2))?;
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+    write_key(&key)?;
     let mut fleet = Fleet::new(HOSTS, &plain(), &format!("evidence_key_file = {key:?}"))?;
     blocks(report, &fleet, if effort.quick { 40 } else { 200 })?;
     commands(report, &fleet, if effort.quick { 5 } else { 30 })?;

@@ -3,6 +3,7 @@
 
 mod engine;
 mod hosts;
+mod limits;
 mod resp;
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,8 +16,12 @@ use crate::report::Report;
 type Measure = fn(&mut Report, Effort) -> Result<()>;
 
 /// The parts, in the order in which they are measured.
-const PARTS: [(&str, Measure); 3] =
-    [("hosts", hosts::measure), ("engine", engine::measure), ("telling", detection::telling)];
+const PARTS: [(&str, Measure); 4] = [
+    ("hosts", hosts::measure),
+    ("engine", engine::measure),
+    ("limits", limits::measure),
+    ("telling", detection::telling),
+];
 
 /// Measures all of it, or the parts that have `only` in their names.
 pub(crate) fn measure(report: &mut Report, effort: Effort, only: &str) -> Result<()> {
