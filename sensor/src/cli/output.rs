@@ -101,6 +101,7 @@ pub(super) fn status(report: &StatusReport) -> String {
             report.clients_displaced
         ),
         format!("syn cookies  {}", syn_cookies(report)),
+        format!("429          {}", report.too_many.as_ref().map_or_else(|| "off".to_owned(), too_many)),
         format!("policy       {}", report.policy()),
         format!("confined     {}", report.confinement),
         format!("memory       {} MiB in kernel maps", report.kernel_memory_bytes >> 20),
@@ -140,6 +141,11 @@ pub(super) fn status(report: &StatusReport) -> String {
         ]);
     }
     format!("{}\n\n{}", lines.join("\n"), trimmed(&table))
+}
+
+fn too_many(report: &TooManyReport) -> String {
+    let state = report.trouble.as_ref().map_or_else(|| "on".to_owned(), |why| format!("NOT ACTIVE: {}", printable(why)));
+    format!("{state}, {} requests answered, {} that did not fit dropped", report.answered, report.dropped)
 }
 
 fn syn_cookies(report: &StatusReport) -> String {

@@ -32,6 +32,10 @@ impl Engine {
             Event::ClientProven,
             Event::ClientDisplaced,
             Event::CookieAccepted,
+            Event::TooManyAnswered,
+            Event::TooManyShape,
+            Event::TooManySocket,
+            Event::TooManyFailed,
             Event::TableFull,
             Event::AdmissionContended,
             Event::SiteUncounted,
@@ -142,6 +146,13 @@ impl Engine {
             connections_closed: self.responder.counts.connections_closed,
             syn_cookies: self.config.tuning.syn_cookies,
             syn_cookies_accepted: event(Event::CookieAccepted),
+            too_many: (self.config.too_many == TooMany::Answer).then(|| TooManyReport {
+                trouble: self.too_many_trouble.clone(),
+                answered: event(Event::TooManyAnswered),
+                dropped: [Event::TooManyShape, Event::TooManySocket, Event::TooManyFailed]
+                    .into_iter()
+                    .fold(0, |sum, kind| sum.saturating_add(event(kind))),
+            }),
             blocks_active: snapshot.blocks_active,
             allows_active: count(self.policy.allow_count()),
             scopes: count(self.policy.scopes().len()),

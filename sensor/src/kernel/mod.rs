@@ -47,6 +47,7 @@ mod sight;
 mod signature;
 mod startup;
 mod trial;
+mod too_many;
 mod tries;
 mod unacknowledged;
 
@@ -93,5 +94,6 @@ pub use settings::Tuning;
 pub use sight::{PortSights, own_addresses};
 pub use signature::{SignatureChecks, signature_checks};
 pub use startup::release_unused;
+pub use too_many::TooMany;
 pub use tries::{PolicyTries, Scopes, TrieKind};
 pub use unacknowledged::unacknowledged;
