@@ -12,6 +12,7 @@ use humantime::format_duration;
 use std::fmt::Display;
 use std::time::Duration;
 
+use crate::control::wire::TooManyReport;
 use crate::control::wire::{
     AllowRow, BlockAdded, BlockRow, Confirmed, HttpReport, LimitRow, ModeReport, Reloaded, Removed,
     StatusReport, counted,

@@ -7,12 +7,13 @@ use sensor_common::packet::Problem;
 use super::engine::Engine;
 use super::incidents::open_about;
 use crate::clock::Timestamp;
+use crate::control::wire::TooManyReport;
 use crate::control::wire::{
     ClientRow, Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, Site, StatusReport,
     Within,
 };
 use crate::enforce::{Limit, Origin, Scope};
-use crate::kernel::{KernelError, LabelledCounter, LinkLayer};
+use crate::kernel::{KernelError, LabelledCounter, LinkLayer, TooMany};
 use crate::metrics::{Detection, MIRROR_LOSSES, Snapshot, mirror_losses};
 use crate::notify::{DenyFile, Notifier};
 use crate::store::EventStore;
