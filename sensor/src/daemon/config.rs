@@ -73,7 +73,7 @@ pub struct Config {
     pub xdp: XdpChoice,
     /// What happens to a request over the limit `requests`. `429` answers it with `429 Too Many Requests` and
     /// `Retry-After`, closes the connection, and resets the server's side, which never sees the request. It takes `enforce`
-    /// mode, an interface with Ethernet headers and without VLAN tags in the frames, and HTTP/1 in clear whose head arrives
+    /// mode, native XDP, an interface with Ethernet headers and without VLAN tags in the frames, and HTTP/1 in clear whose head arrives
     /// whole, in one segment and without content; every other request over the limit is dropped, as with `drop`.
     pub too_many: TooMany,
     /// Bounds of the kernel's tables.

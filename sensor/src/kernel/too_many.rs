@@ -6,7 +6,7 @@ use aya::programs::{SchedClassifier, TcAttachType};
 use sensor_common::abi::programs;
 use serde::{Deserialize, Serialize};
 
-use super::attach::Attachment;
+use super::attach::{Attachment, XdpMode};
 use super::btf;
 use super::error::KernelError;
 use super::link::LinkLayer;
@@ -44,6 +44,11 @@ impl TooManyLinks {
         self.0.retain(|(of, _)| of != interface);
         if attachment.layer != LinkLayer::Ethernet {
             return Ok(());
+        }
+        if attachment.mode == XdpMode::Generic {
+            // What it hands on does not arrive here in the form that the program expects.
+            let why = std::io::Error::other(format!("it takes native XDP, and {interface} has generic XDP"));
+            return Err(KernelError::system("answering with 429")(why));
         }
         let place = TcAttachType::Ingress;
         let program: &mut SchedClassifier = mirror::program(ebpf, programs::TOO_MANY)?;
