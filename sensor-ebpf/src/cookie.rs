@@ -219,7 +219,7 @@ const LIFETIME: u8 = 64;
 /// Writes four bytes of a header. Volatile: the compiler would combine neighbours to accesses that the verifier takes
 /// for misaligned.
 #[inline(always)]
-fn put(header: &mut [u32], at: usize, bytes: [u8; 4]) {
+pub(crate) fn put(header: &mut [u32], at: usize, bytes: [u8; 4]) {
     if let Some(word) = header.get_mut(at) {
         // SAFETY: a reference is valid and aligned.
         unsafe { (&raw mut *word).write_volatile(u32::from_ne_bytes(bytes)) };
@@ -269,7 +269,7 @@ fn write_answer(headers: &mut Headers, segment: &SegmentHeader, cookie: u32, mss
 }
 
 #[inline(always)]
-fn sum_of(words: &[u32]) -> u64 {
+pub(crate) fn sum_of(words: &[u32]) -> u64 {
     words.iter().fold(0_u64, |sum, word| sum.wrapping_add(*word as u64))
 }
 
@@ -288,7 +288,7 @@ fn checksum(headers: &Headers, is_v4: bool) -> [u8; 2] {
 /// The complement of a sum of 32-bit words, folded to 16 bits, in the order of its bytes on the wire (RFC 1071).
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the sum is folded to 16 bits")]
-const fn folded(sum: u64) -> [u8; 2] {
+pub(crate) const fn folded(sum: u64) -> [u8; 2] {
     let sum = (sum & 0xffff_ffff).wrapping_add(sum >> 32);
     let sum = (sum & 0xffff).wrapping_add(sum >> 16);
     let sum = (sum & 0xffff).wrapping_add(sum >> 16);

@@ -10,6 +10,7 @@
 mod access;
 mod admit;
 mod answer;
+mod answer429;
 mod atomic;
 mod bucket;
 mod budget;
@@ -30,6 +31,7 @@ mod ring;
 mod runtime;
 mod sight;
 mod site;
+mod too_many;
 mod verdict;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
@@ -84,6 +86,13 @@ fn sensor_ingress(context: TcContext) -> i32 {
 fn sensor_egress(context: TcContext) -> i32 {
     mirror::mirror::<false>(&context, MirrorDirection::Egress);
     NEXT
+}
+
+/// Answers requests over the limit that XDP hands on, at tc ingress and before the mirror.
+#[classifier]
+#[inline(always)]
+fn sensor_too_many(context: TcContext) -> i32 {
+    answer429::answer(&context)
 }
 
 /// Mirrors requests on interfaces whose frames start with the IP header.

@@ -12,6 +12,7 @@ use sensor_common::abi::{
 use sensor_common::table::{MARKS as MARK_ENTRIES, NETWORKS as NETWORK_ENTRIES, SITES as SITE_ENTRIES};
 
 use crate::answer::{LookUps, REMEMBERED};
+use crate::answer429::{Answered, Tuple, Work};
 use crate::cookie::Headers;
 
 /// One entry, written by user space through shared memory.
@@ -126,6 +127,18 @@ pub(crate) static FOUND_UNTIL: PerCpuArray<u64> = PerCpuArray::with_max_entries(
 /// Where this CPU puts headers together.
 #[map]
 pub(crate) static HEADERS: PerCpuArray<Headers> = PerCpuArray::with_max_entries(1, 0);
+
+/// Where this CPU puts together the answers to requests over the limit, and the resets.
+#[map]
+pub(crate) static WORK: PerCpuArray<Work> = PerCpuArray::with_max_entries(1, 0);
+
+/// Connections that were answered so; the least recently used is evicted.
+#[map]
+pub(crate) static REFUSED: LruHashMap<Tuple, Answered> = LruHashMap::with_max_entries(16_384, 0);
+
+/// When the last of them was, by the kernel's monotonic clock.
+#[map]
+pub(crate) static ANSWERED_LAST: Array<u64> = Array::with_max_entries(1, 0);
 
 /// When this CPU may copy the next long segment whole: a theoretical arrival time.
 #[map]

@@ -73,7 +73,7 @@ pub(crate) fn checksum(context: &TcContext, settings: &MirrorSettings) -> Mirror
 
 /// `ip_summed` of the `sk_buff`, which programs at tc cannot access directly.
 #[inline(always)]
-fn ip_summed(context: &TcContext, place: u32) -> Option<u8> {
+pub(crate) fn ip_summed(context: &TcContext, place: u32) -> Option<u8> {
     if place == UNKNOWN_PLACE {
         return None;
     }

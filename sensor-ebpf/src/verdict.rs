@@ -12,7 +12,7 @@ use crate::access::{self, Linear};
 use crate::admit::Client;
 use crate::clock::{self, Now};
 use crate::limit::{self, Load};
-use crate::{admit, answer, atomic, cookie, count, maps, notice, policy, proof, site};
+use crate::{admit, answer, atomic, cookie, count, maps, notice, policy, proof, site, too_many};
 
 /// State of one frame on this path.
 struct Frame<'a, const LAYER3: bool> {
@@ -35,25 +35,41 @@ pub(crate) fn judge<const LAYER3: bool>(context: &XdpContext) -> Verdict {
     let linear = Linear::<_, LAYER3>::new(context);
     let bytes = access::frame_len(context);
     let ifindex = access::ingress_ifindex(context);
-    let (family, reason) = match packet::parse(&linear) {
+    let (family, reason, is_handed_over) = match packet::parse(&linear) {
         Parsed::Ip(packet) => {
             let reason = reason::<LAYER3>(context, settings, &packet, bytes, ifindex);
             if let Transport::Unreadable(problem) = packet.transport {
                 count::problem(located(problem, &linear, bytes));
-                (packet.family, in_depth(reason, problem))
+                (packet.family, in_depth(reason, problem), false)
             } else {
-                (packet.family, reason)
+                (packet.family, reason, hand_over::<LAYER3>(context, settings, packet.source, reason))
             }
         }
-        Parsed::NotIp => (Family::Other, Reason::NotIp),
+        Parsed::NotIp => (Family::Other, Reason::NotIp, false),
         Parsed::Unparsed(problem) => {
             count::problem(located(problem, &linear, bytes));
-            (Family::Other, in_depth(Reason::Unparsed, problem))
+            (Family::Other, in_depth(Reason::Unparsed, problem), false)
         }
     };
     let verdict = verdict_of(reason, settings.enforce != 0);
     count::frame(count::interface_slot(settings, ifindex), family, verdict, reason, bytes);
-    verdict
+    // Counted as dropped, which it is for its server.
+    if is_handed_over { Verdict::Pass } else { verdict }
+}
+
+/// Whether tc answers a request that is dropped.
+#[inline(always)]
+fn hand_over<const LAYER3: bool>(
+    context: &XdpContext,
+    settings: &Settings,
+    source: ClientKey,
+    reason: Reason,
+) -> bool {
+    !LAYER3
+        && matches!(reason, Reason::RequestRate)
+        && settings.too_many != 0
+        && settings.enforce != 0
+        && too_many::hand_over(context.ctx, too_many::wait(source.hi, source.lo)) != 0
 }
 
 /// Headers beyond the depth that is followed are a reason of their own if nothing else decides.

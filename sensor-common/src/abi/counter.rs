@@ -99,8 +99,16 @@ pub enum Event {
     /// A packet was not charged to its client's site, because other sites were using both places for its budget; the
     /// client's own limits applied.
     SiteUncounted = 26,
+    /// A request over the limit was answered with `429`.
+    TooManyAnswered = 27,
+    /// One was dropped as ever: it is not one whole head in one segment.
+    TooManyShape = 28,
+    /// As above: there is no established connection of this host in step with it.
+    TooManySocket = 29,
+    /// As above: the answer could not be sent.
+    TooManyFailed = 30,
     /// First of the [`Problem`] kinds, which follow in their own order.
-    FirstProblem = 27,
+    FirstProblem = 31,
 }
 
 /// Entries of the event map; `NonLinear` is the last problem.

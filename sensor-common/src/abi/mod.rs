@@ -31,7 +31,7 @@ pub use settings::{Settings, Shared, prefixes};
 pub use verdict::{Reason, Verdict};
 
 /// Layout version of everything in this module; part of the identity of pinned maps.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// Names of the maps in the object, by which user space finds them.
 pub mod maps {
@@ -101,6 +101,8 @@ pub mod programs {
     pub const XDP_LAYER3: &str = "sensor_xdp_layer3";
     /// Writes the data plane's clock into [`super::Shared::clock`]; run by user space, never attached.
     pub const CLOCK: &str = "sensor_clock";
+    /// Answers requests over the limit, at tc ingress.
+    pub const TOO_MANY: &str = "sensor_too_many";
     /// Mirrors what comes in, at tc ingress.
     pub const MIRROR_INGRESS: &str = "sensor_ingress";
     /// Mirrors what goes out, at tc egress.
@@ -142,7 +144,7 @@ plain_old_data! {
     ScopeEntry: 8,
     ScopeLimits: 64,
     SecretRecord: 120,
-    Settings: 224,
+    Settings: 232,
     Shared: 256,
     SiteBudget: 64,
     Slot: 64,

@@ -67,6 +67,10 @@ pub struct Settings {
     /// How many times a client's limits all clients of one site may use together, by family (an IPv4 /24, an IPv6 /48); 0
     /// if sites are not limited.
     pub sites: [u32; 2],
+    /// 1 if requests over the limit are handed on to tc, which answers them with `429`.
+    pub too_many: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 /// State that all CPUs share and write, each field on its own cache line.

@@ -12,6 +12,7 @@ use humantime::format_duration;
 use std::fmt::Display;
 use std::time::Duration;
 
+use crate::control::wire::TooManyReport;
 use crate::control::wire::{
     AllowRow, BlockAdded, BlockRow, Confirmed, HttpReport, LimitRow, ModeReport, Reloaded, Removed,
     StatusReport, counted,
@@ -101,6 +102,7 @@ pub(super) fn status(report: &StatusReport) -> String {
             report.clients_displaced
         ),
         format!("syn cookies  {}", syn_cookies(report)),
+        format!("429          {}", report.too_many.as_ref().map_or_else(|| "off".to_owned(), too_many)),
         format!("policy       {}", report.policy()),
         format!("confined     {}", report.confinement),
         format!("memory       {} MiB in kernel maps", report.kernel_memory_bytes >> 20),
@@ -140,6 +142,14 @@ pub(super) fn status(report: &StatusReport) -> String {
         ]);
     }
     format!("{}\n\n{}", lines.join("\n"), trimmed(&table))
+}
+
+fn too_many(report: &TooManyReport) -> String {
+    let state = report
+        .trouble
+        .as_ref()
+        .map_or_else(|| "on".to_owned(), |why| format!("NOT ACTIVE: {}", printable(why)));
+    format!("{state}, {} requests answered, {} that did not fit dropped", report.answered, report.dropped)
 }
 
 fn syn_cookies(report: &StatusReport) -> String {

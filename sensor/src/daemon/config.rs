@@ -21,7 +21,7 @@ use crate::detect;
 use crate::enforce::{Limits, PolicyConfig};
 use crate::fleet::FleetConfig;
 use crate::groups::Databases;
-use crate::kernel::{Capacities, ClientPrefixes, Tuning, XdpChoice};
+use crate::kernel::{Capacities, ClientPrefixes, TooMany, Tuning, XdpChoice};
 use crate::notify::NotifyConfig;
 use crate::store::StoreConfig;
 
@@ -71,6 +71,11 @@ pub struct Config {
     /// How the XDP program is attached: `native` in the driver, `generic` after it, which is slower; `auto` uses native
     /// if possible, else generic.
     pub xdp: XdpChoice,
+    /// What happens to a request over the limit `requests`. `429` answers it with `429 Too Many Requests` and
+    /// `Retry-After`, closes the connection, and resets the server's side, which never sees the request. It takes `enforce`
+    /// mode, native XDP, an interface with Ethernet headers and without VLAN tags in the frames, and HTTP/1 in clear whose head arrives
+    /// whole, in one segment and without content; every other request over the limit is dropped, as with `drop`.
+    pub too_many: TooMany,
     /// Bounds of the kernel's tables.
     pub capacities: Capacities,
     /// Settings that can change while the program runs.
@@ -143,6 +148,7 @@ impl Default for Config {
             policy: PolicyConfig::default(),
             interfaces: Vec::new(),
             xdp: XdpChoice::Auto,
+            too_many: TooMany::Drop,
             capacities: Capacities::default(),
             tuning: Tuning {
                 newcomers: default_newcomers(),
@@ -214,6 +220,10 @@ impl Config {
         let interface = Form::any("the name of an interface", "eth0");
         root.list("interfaces", &interface, &mut config.interfaces);
         root.choice("xdp", &XDP, &mut config.xdp);
+        let respond = root.section("respond").about(ABOUT_RESPOND);
+        respond.explain::<Self>();
+        respond.choice("too_many", &TOO_MANY, &mut config.too_many);
+        respond.finish();
         config.read_clients(root.section("clients").about(ABOUT_CLIENTS));
         let never_block = root.section("never_block").about(ABOUT_NEVER_BLOCK);
         config.never_block = NeverBlock::read(&never_block);
@@ -325,6 +335,8 @@ const ABOUT_LIMITS: &str = "Limits on client traffic. A rate is COUNT/UNIT:BURST
      end in k, M or G. The unit is s (default), min or h. The burst may pass at once; it defaults to the count: \
      `100/min` means 100 in any minute, however they are spread. `sensor check` explains each rate.";
 
+const ABOUT_RESPOND: &str = "Answers instead of silence. Off by default: apart from SYN cookies, this is the one place where packets are made.";
+
 const ABOUT_CLIENTS: &str = "What a client is, and the capacity of the kernel's tables.";
 
 const ABOUT_NEVER_BLOCK: &str = "Prefixes that no detector or operator can block.";
@@ -349,6 +361,8 @@ const ABOUT_LOG: &str = "The daemon's own log, on standard error.";
 
 const XDP: [(&str, XdpChoice); 3] =
     [("auto", XdpChoice::Auto), ("native", XdpChoice::Native), ("generic", XdpChoice::Generic)];
+
+const TOO_MANY: [(&str, TooMany); 2] = [("drop", TooMany::Drop), ("429", TooMany::Answer)];
 
 const SYN_COOKIES: [(&str, bool); 2] = [("auto", true), ("off", false)];
 

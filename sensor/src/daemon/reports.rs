@@ -7,12 +7,13 @@ use sensor_common::packet::Problem;
 use super::engine::Engine;
 use super::incidents::open_about;
 use crate::clock::Timestamp;
+use crate::control::wire::TooManyReport;
 use crate::control::wire::{
     ClientRow, Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, Site, StatusReport,
     Within,
 };
 use crate::enforce::{Limit, Origin, Scope};
-use crate::kernel::{KernelError, LabelledCounter, LinkLayer};
+use crate::kernel::{KernelError, LabelledCounter, LinkLayer, TooMany};
 use crate::metrics::{Detection, MIRROR_LOSSES, Snapshot, mirror_losses};
 use crate::notify::{DenyFile, Notifier};
 use crate::store::EventStore;
@@ -32,6 +33,10 @@ impl Engine {
             Event::ClientProven,
             Event::ClientDisplaced,
             Event::CookieAccepted,
+            Event::TooManyAnswered,
+            Event::TooManyShape,
+            Event::TooManySocket,
+            Event::TooManyFailed,
             Event::TableFull,
             Event::AdmissionContended,
             Event::SiteUncounted,
@@ -142,6 +147,13 @@ impl Engine {
             connections_closed: self.responder.counts.connections_closed,
             syn_cookies: self.config.tuning.syn_cookies,
             syn_cookies_accepted: event(Event::CookieAccepted),
+            too_many: (self.config.too_many == TooMany::Answer).then(|| TooManyReport {
+                trouble: self.too_many_trouble.clone(),
+                answered: event(Event::TooManyAnswered),
+                dropped: [Event::TooManyShape, Event::TooManySocket, Event::TooManyFailed]
+                    .into_iter()
+                    .fold(0, |sum, kind| sum.saturating_add(event(kind))),
+            }),
             blocks_active: snapshot.blocks_active,
             allows_active: count(self.policy.allow_count()),
             scopes: count(self.policy.scopes().len()),

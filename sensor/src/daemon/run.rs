@@ -191,6 +191,7 @@ fn start_dataplane(
         layer3: config.interfaces.iter().any(|interface| begins_with(LinkLayer::Ip, interface)),
         inner: !inner.prefixes.is_empty()
             || inner.named.iter().any(|inner| begins_with(LinkLayer::Ethernet, inner)),
+        too_many: config.too_many,
         fixed_clock: false,
     };
     let (dataplane, recalled) = Recalled::read_beside(&config, clock::now(), || Dataplane::load(&load));
@@ -249,6 +250,15 @@ fn prepare(
     } else if let Err(error) = attach_mirror(&mut engine) {
         warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks still work");
         engine.http_trouble = Some(format!("{error:#}"));
+    }
+    match engine.dataplane.attach_too_many() {
+        Ok(true) => info!("requests over the limit are answered with 429 where possible"),
+        Ok(false) => {}
+        Err(error) => {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            warn!(error, "requests over the limit are dropped, not answered with 429");
+            engine.too_many_trouble = Some(error);
+        }
     }
     Ok((engine, notices))
 }

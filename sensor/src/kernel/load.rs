@@ -21,6 +21,7 @@ use super::pins::{self, Pins};
 use super::presence::{self, Look, Presence, PresenceChange};
 use super::segments::{RingSizes, SegmentRings};
 use super::settings::{SettingsView, Tuning};
+use super::too_many::{self, TooMany, TooManyLinks};
 use super::tries::{PolicyTries, Scopes};
 
 /// Options for loading.
@@ -39,6 +40,8 @@ pub struct LoadOptions {
     pub layer3: bool,
     /// Whether there may be inner interfaces besides `lo`.
     pub inner: bool,
+    /// What happens to requests over the limit.
+    pub too_many: TooMany,
     /// For tests: the program's clock is set by [`Dataplane::set_tick`].
     pub fixed_clock: bool,
 }
@@ -53,6 +56,7 @@ pub struct Dataplane {
     mirror: Option<(Mirror, SegmentRings)>,
     mirror_refused: Option<KernelError>,
     pub(super) mirror_links: Option<MirrorLinks>,
+    too_many: Option<Result<TooManyLinks, KernelError>>,
     memory: KernelMemory,
     attachments: Vec<Attachment>,
     pub(super) inner: Vec<InnerInterface>,
@@ -79,6 +83,8 @@ impl Dataplane {
         let mut ebpf = load_object(options, sizes)?;
         // Without the mirror, limits and blocks still work; the error is returned when the mirror is requested.
         let mirror_refused = mirror::load(&mut ebpf, options.layer3, options.inner).err();
+        let too_many = (options.too_many == TooMany::Answer)
+            .then(|| too_many::load(&mut ebpf).map(|()| TooManyLinks::default()));
         let memory = KernelMemory::of(&ebpf);
         let mut take = |name: &'static str| ebpf.take_map(name).ok_or(KernelError::NoMap(name));
         let settings_map = array_data(take(maps::SETTINGS)?, maps::SETTINGS)?;
@@ -110,6 +116,7 @@ impl Dataplane {
             mirror: Some((mirror, segments)),
             mirror_refused,
             mirror_links: None,
+            too_many,
             memory,
             attachments: Vec::new(),
             inner: Vec::new(),
@@ -220,7 +227,11 @@ impl Dataplane {
         let (Some(links), Some(attachment)) = (&mut self.mirror_links, self.attachments.get(position)) else {
             return Ok(());
         };
-        links.attach(&mut self.ebpf, attachment)
+        links.attach(&mut self.ebpf, attachment)?;
+        match &mut self.too_many {
+            Some(Ok(links)) => links.attach(&mut self.ebpf, attachment),
+            _ => Ok(()),
+        }
     }
 
     /// The counter slot of an interface: its current one, or one that no served interface uses.
@@ -288,6 +299,25 @@ impl Dataplane {
         }
         self.mirror_links = Some(mirror::attach_egress(&mut self.ebpf, &self.attachments)?);
         Ok(())
+    }
+
+    /// Answers requests over the limit with `429`, if that was opted for; after the mirror, which is to be behind it. Returns
+    /// whether it does.
+    ///
+    /// # Errors
+    /// If the kernel refuses the program, or an interface does; such requests are then dropped.
+    pub fn attach_too_many(&mut self) -> Result<bool, KernelError> {
+        self.settings.set_too_many(false);
+        let mut links = match self.too_many.take() {
+            None => return Ok(false),
+            Some(loaded) => loaded?,
+        };
+        for attachment in &self.attachments {
+            links.attach(&mut self.ebpf, attachment)?;
+        }
+        self.too_many = Some(Ok(links));
+        self.settings.set_too_many(true);
+        Ok(true)
     }
 
     /// Whether clients can prove their addresses.

@@ -142,12 +142,15 @@ impl MirrorLinks {
     }
 }
 
-fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut SchedClassifier, KernelError> {
+pub(super) fn program<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut SchedClassifier, KernelError> {
     let program = ebpf.program_mut(name).ok_or(KernelError::NoMap(name))?;
     program.try_into().map_err(KernelError::program(name))
 }
 
-fn attach_one(
+pub(super) fn attach_one(
     program: &mut SchedClassifier,
     interface: &str,
     place: TcAttachType,
@@ -171,7 +174,8 @@ pub(super) fn detach_stale(interface: &str) {
     if has_tcx() {
         return;
     }
-    for (name, place) in PLACES.into_iter().chain(PLACES_LAYER3).chain(PLACES_INNER) {
+    let too_many = (programs::TOO_MANY, TcAttachType::Ingress);
+    for (name, place) in PLACES.into_iter().chain(PLACES_LAYER3).chain(PLACES_INNER).chain([too_many]) {
         if qdisc_detach_program(interface, place, name).is_ok() {
             tracing::info!(interface, program = name, "removed the filter of an earlier sensor");
         }
@@ -205,7 +209,7 @@ fn has_tcx() -> bool {
     aya::util::KernelVersion::current().is_ok_and(|version| version >= aya::util::KernelVersion::new(6, 6, 0))
 }
 
-fn refused(interface: &str, place: TcAttachType) -> impl FnOnce(ProgramError) -> KernelError {
+pub(super) fn refused(interface: &str, place: TcAttachType) -> impl FnOnce(ProgramError) -> KernelError {
     let mode = if matches!(place, TcAttachType::Ingress) { "tc ingress" } else { "tc egress" };
     let interface = interface.to_owned();
     move |source| KernelError::Attach { interface, mode, source: Box::new(source), hint: "" }

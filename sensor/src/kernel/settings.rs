@@ -127,6 +127,10 @@ impl SettingsView {
         self.settings.store_u32(offset_of!(Settings, enforce), u32::from(enforce));
     }
 
+    pub(super) fn set_too_many(&self, answers: bool) {
+        self.settings.store_u32(offset_of!(Settings, too_many), u32::from(answers));
+    }
+
     pub(super) fn set_default_scope(&self, index: u32) {
         self.settings.store_u32(offset_of!(Settings, default_scope), index);
     }

@@ -124,6 +124,8 @@ families! {
     CLIENTS_DISPLACED: COUNTER "sensor_clients_displaced_total";
     /// Clients admitted by a SYN cookie.
     SYN_COOKIES_ACCEPTED: COUNTER "sensor_syn_cookies_accepted_total";
+    /// Requests over the limit that were to be answered with `429`, by what became of them.
+    TOO_MANY: COUNTER "sensor_too_many_total";
     /// Sources not admitted to the client table, by cause.
     CLIENTS_REFUSED: COUNTER "sensor_clients_refused_total";
     /// Packets not charged to their site: others had its places.
@@ -325,7 +327,15 @@ fn about_clients(snapshot: &Snapshot) -> Vec<MetricFamily> {
         .map(|(cause, event)| CLIENTS_REFUSED.metric(&[("cause", cause)], count(event)));
     let lost = [("ring_full", Event::NoticeLost), ("rate", Event::NoticeSuppressed)]
         .map(|(cause, event)| NOTICES_LOST.metric(&[("cause", cause)], count(event)));
+    let too_many = [
+        ("answered", Event::TooManyAnswered),
+        ("not_one_head", Event::TooManyShape),
+        ("not_in_step", Event::TooManySocket),
+        ("not_sent", Event::TooManyFailed),
+    ]
+    .map(|(outcome, event)| TOO_MANY.metric(&[("outcome", outcome)], count(event)));
     vec![
+        TOO_MANY.with(too_many.to_vec()),
         CLIENTS_TRACKED.one(snapshot.clients_tracked),
         CLIENTS_MAX.one(snapshot.clients_max),
         CLIENTS_ADMITTED.one(count(Event::ClientAdmitted)),

@@ -48,6 +48,7 @@ mod syslog;
 mod systemd;
 mod tls;
 mod tls_stacks;
+mod too_many;
 mod top;
 mod tunnels;
 mod web;

@@ -22,7 +22,7 @@ pub use logs::AccessLogReport;
 pub use posture::PostureReport;
 pub use report::{
     AllowRow, BlockAdded, BlockRow, Confirmed, HttpReport, InnerReport, InterfaceReport, LimitRow, Losses,
-    ModeReport, PendingRow, Reloaded, Removed, SecretsReport, StatusReport,
+    ModeReport, PendingRow, Reloaded, Removed, SecretsReport, StatusReport, TooManyReport,
 };
 
 pub use role::Role;

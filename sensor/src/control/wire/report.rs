@@ -185,6 +185,17 @@ pub struct InnerReport {
     pub state: Presence,
 }
 
+/// Requests over the limit that are handed on to be answered with `429`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooManyReport {
+    /// Why none is answered.
+    pub trouble: Option<String>,
+    /// Answered.
+    pub answered: u64,
+    /// Not fit to be answered, so dropped.
+    pub dropped: u64,
+}
+
 /// `sensor status`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StatusReport {
@@ -222,6 +233,9 @@ pub struct StatusReport {
     /// Newcomers over a limit that acknowledged such a cookie.
     #[serde(default)]
     pub syn_cookies_accepted: u64,
+    /// Answers with `429`, if opted for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_many: Option<TooManyReport>,
     /// Prefixes blocked.
     pub blocks_active: u64,
     /// Prefixes allowed.

@@ -150,6 +150,7 @@ mod tests {
             connections_closed: 0,
             syn_cookies: false,
             syn_cookies_accepted: 0,
+            too_many: None,
             blocks_active: 1,
             allows_active: 0,
             scopes: 0,

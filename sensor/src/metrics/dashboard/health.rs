@@ -13,7 +13,7 @@ use crate::metrics::detection::{
 use crate::metrics::families::{
     BLOCKS_ACTIVE, BUILD_INFO, CLIENTS_DISPLACED, CLIENTS_EVICTED, CLIENTS_MAX, CLIENTS_PROVEN,
     CLIENTS_REFUSED, CLIENTS_TRACKED, Family, KERNEL_MEMORY, LAST_RELOAD, NOTICES_LOST, RELOAD_SUCCESS,
-    SITES_UNCOUNTED, STATE_WRITE_ERRORS, SYN_COOKIES_ACCEPTED, UNPARSED,
+    SITES_UNCOUNTED, STATE_WRITE_ERRORS, SYN_COOKIES_ACCEPTED, TOO_MANY, UNPARSED,
 };
 use crate::metrics::fleet;
 use crate::metrics::http::{
@@ -119,6 +119,7 @@ fn losses() -> Row {
                 .query(rate(&CLIENTS_PROVEN, "", ""), "proven")
                 .query(rate(&SYN_COOKIES_ACCEPTED, "", ""), "by a SYN cookie")
                 .series(["proven", "by a SYN cookie"]),
+            losses_by("Requests over the limit handed on for a 429", &TOO_MANY, "outcome"),
             lines("Open connections of blocked clients ended", "cps", &[&CONNECTIONS_CLOSED])
                 .query(rate(&CONNECTIONS_CLOSED, "", ""), "ended")
                 .series(["ended"]),

@@ -1,0 +1,97 @@
+//! Requests over the limit that are answered with `429` instead of being dropped; see `answer429` for the answer itself.
+//!
+//! XDP decides, but has no view of a socket's sequence numbers and cannot send two packets for one. It hands such a
+//! request on to tc by spoiling its IP header: the version becomes 15, and the lifetime says when the client may try
+//! again. If no program of this sensor is at tc, the kernel drops the packet for its version, as if XDP had.
+
+use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::helpers::generated::bpf_xdp_store_bytes;
+use aya_ebpf::programs::XdpContext;
+use sensor_common::abi::ClientKey;
+use sensor_common::packet::Frame as _;
+use sensor_common::table::Places;
+
+use crate::access::Linear;
+use crate::{admit, clock, maps};
+
+/// Where the IP header starts: frames with tags are not answered.
+pub(crate) const ETHERNET: u32 = 14;
+/// The upper half of the first byte of a spoiled IP header.
+pub(crate) const SPOILED: u8 = 0xf0;
+/// In the lifetime: the rest of it are minutes, not seconds.
+pub(crate) const MINUTES: u8 = 0x80;
+
+const SECOND: u64 = 1_000_000_000;
+const TCP: u8 = 6;
+
+/// How long a client has to wait until its next request conforms, in the form of the lifetime: at least a second.
+///
+/// Exported: the verifier checks it once and on its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn wait(hi: u64, lo: u64) -> u32 {
+    in_lifetime(wait_ns(ClientKey { hi, lo }).unwrap_or(0)) as u32
+}
+
+#[inline(always)]
+fn wait_ns(source: ClientKey) -> Option<u64> {
+    let settings = maps::settings()?;
+    let mask = if source.is_v4() { settings.mask_v4 } else { settings.mask_v6 };
+    let key = source.client(mask);
+    let client = admit::find(key, &Places::of(key, settings.seed, settings.buckets))?;
+    // SAFETY: a slot of the table.
+    let scope = unsafe { (*client.slot).scope };
+    // SAFETY: array entries live as long as the program.
+    let [.., quota] = &maps::SCOPES.get_ptr(scope as u32).map(|limits| unsafe { &*limits })?.quotas;
+    // SAFETY: a field of a map value.
+    let tat = unsafe { (&raw const (*client.details()?).requests_tat).read_volatile() };
+    let conforms = tat.wrapping_add(quota.cost(1)).wrapping_sub(quota.depth());
+    let ahead = conforms.wrapping_sub(clock::now(settings).ns);
+    if ahead >> 63 == 0 { Some(ahead) } else { None }
+}
+
+/// Rounded up, to minutes from 128 seconds on, and at most 127 minutes.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "bounded just before")]
+const fn in_lifetime(wait: u64) -> u8 {
+    let seconds = wait.wrapping_add(SECOND - 1) / SECOND;
+    if seconds < 1 {
+        return 1;
+    }
+    if seconds < MINUTES as u64 {
+        return seconds as u8;
+    }
+    let minutes = seconds.wrapping_add(59) / 60;
+    if minutes < MINUTES as u64 { MINUTES | minutes as u8 } else { u8::MAX }
+}
+
+/// Spoils the IP header of a frame, so that tc knows it; 1 if that is done, else 0.
+///
+/// Exported, as above.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn hand_over(context: *mut xdp_md, lifetime: u32) -> u32 {
+    spoil(context, lifetime).is_some() as u32
+}
+
+#[inline(always)]
+fn spoil(context: *mut xdp_md, lifetime: u32) -> Option<()> {
+    let of_frame = XdpContext::new(context);
+    let frame = Linear::<_, false>::new(&of_frame);
+    let header: &[u8; 24] = frame.bytes(0)?;
+    let (first, at) = match (header[12], header[13], header[14]) {
+        (0x08, 0x00, 0x45) if header[23] == TCP => (0x45, 22),
+        (0x86, 0xdd, first) if first >> 4 == 6 && header[20] == TCP => (first, 21),
+        _ => return None,
+    };
+    store(context, at, (lifetime & 0xff) as u8)?;
+    store(context, ETHERNET, SPOILED | first & 0x0f)
+}
+
+#[inline(always)]
+fn store(context: *mut xdp_md, at: u32, byte: u8) -> Option<()> {
+    let mut byte = byte;
+    // SAFETY: the buffer has one byte.
+    let stored = unsafe { bpf_xdp_store_bytes(context, at, (&raw mut byte).cast(), 1) };
+    (stored == 0).then_some(())
+}
