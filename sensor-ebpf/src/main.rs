@@ -10,7 +10,6 @@
 mod access;
 mod admit;
 mod answer;
-mod answer429;
 mod atomic;
 mod bucket;
 mod budget;
@@ -92,7 +91,7 @@ fn sensor_egress(context: TcContext) -> i32 {
 #[classifier]
 #[inline(always)]
 fn sensor_too_many(context: TcContext) -> i32 {
-    answer429::answer(&context)
+    too_many::answer(&context)
 }
 
 /// Mirrors requests on interfaces whose frames start with the IP header.

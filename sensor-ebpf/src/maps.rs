@@ -12,8 +12,8 @@ use sensor_common::abi::{
 use sensor_common::table::{MARKS as MARK_ENTRIES, NETWORKS as NETWORK_ENTRIES, SITES as SITE_ENTRIES};
 
 use crate::answer::{LookUps, REMEMBERED};
-use crate::answer429::{Answered, Tuple, Work};
 use crate::cookie::Headers;
+use crate::too_many::{Answered, Tuple, Work};
 
 /// One entry, written by user space through shared memory.
 #[map]

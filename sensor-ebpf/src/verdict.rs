@@ -35,41 +35,34 @@ pub(crate) fn judge<const LAYER3: bool>(context: &XdpContext) -> Verdict {
     let linear = Linear::<_, LAYER3>::new(context);
     let bytes = access::frame_len(context);
     let ifindex = access::ingress_ifindex(context);
-    let (family, reason, is_handed_over) = match packet::parse(&linear) {
+    let (family, reason) = match packet::parse(&linear) {
         Parsed::Ip(packet) => {
             let reason = reason::<LAYER3>(context, settings, &packet, bytes, ifindex);
             if let Transport::Unreadable(problem) = packet.transport {
                 count::problem(located(problem, &linear, bytes));
-                (packet.family, in_depth(reason, problem), false)
+                (packet.family, in_depth(reason, problem))
             } else {
-                (packet.family, reason, hand_over::<LAYER3>(context, settings, packet.source, reason))
+                (packet.family, reason)
             }
         }
-        Parsed::NotIp => (Family::Other, Reason::NotIp, false),
+        Parsed::NotIp => (Family::Other, Reason::NotIp),
         Parsed::Unparsed(problem) => {
             count::problem(located(problem, &linear, bytes));
-            (Family::Other, in_depth(Reason::Unparsed, problem), false)
+            (Family::Other, in_depth(Reason::Unparsed, problem))
         }
     };
     let verdict = verdict_of(reason, settings.enforce != 0);
     count::frame(count::interface_slot(settings, ifindex), family, verdict, reason, bytes);
-    // Counted as dropped, which it is for its server.
-    if is_handed_over { Verdict::Pass } else { verdict }
-}
-
-/// Whether tc answers a request that is dropped.
-#[inline(always)]
-fn hand_over<const LAYER3: bool>(
-    context: &XdpContext,
-    settings: &Settings,
-    source: ClientKey,
-    reason: Reason,
-) -> bool {
-    !LAYER3
+    if !LAYER3
         && matches!(reason, Reason::RequestRate)
+        && matches!(verdict, Verdict::Drop)
         && settings.too_many != 0
-        && settings.enforce != 0
-        && too_many::hand_over(context.ctx, too_many::wait(source.hi, source.lo)) != 0
+        && too_many::hand_over(context.ctx) != 0
+    {
+        // Counted as dropped, which it is for its server. At tc it is answered.
+        return Verdict::Pass;
+    }
+    verdict
 }
 
 /// Headers beyond the depth that is followed are a reason of their own if nothing else decides.

@@ -48,6 +48,12 @@ pub const fn is_request(header: &MirrorHeader) -> bool {
     header.direction & !CROSSED == MirrorDirection::Ingress as u8
 }
 
+/// The server's port in a segment record.
+#[must_use]
+pub const fn server_port(header: &MirrorHeader) -> u16 {
+    if is_request(header) { header.destination_port } else { header.source_port }
+}
+
 /// An unknown number means nothing.
 fn integrity(number: u8) -> Integrity {
     match MirrorChecksum::ALL.into_iter().find(|known| *known as u8 == number) {

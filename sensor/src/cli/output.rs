@@ -12,10 +12,9 @@ use humantime::format_duration;
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::control::wire::TooManyReport;
 use crate::control::wire::{
     AllowRow, BlockAdded, BlockRow, Confirmed, HttpReport, LimitRow, ModeReport, Reloaded, Removed,
-    StatusReport, counted,
+    StatusReport, TooManyReport, counted,
 };
 use crate::enforce::{Limit, Limits, Mode, Scope};
 use crate::tls::PortCounts;
@@ -119,6 +118,10 @@ pub(super) fn status(report: &StatusReport) -> String {
     for row in &report.pending {
         lines.push(format!("unconfirmed  limits of {}, rolled back at {}", row.scope, seconds(row.deadline)));
     }
+    format!("{}\n\n{}", lines.join("\n"), interfaces(report))
+}
+
+fn interfaces(report: &StatusReport) -> String {
     let mut table = table(&["interface", "state", "xdp", "passed", "dropped", "would drop"], 3);
     for row in &report.interfaces {
         table.add_row([
@@ -141,7 +144,7 @@ pub(super) fn status(report: &StatusReport) -> String {
             String::new(),
         ]);
     }
-    format!("{}\n\n{}", lines.join("\n"), trimmed(&table))
+    trimmed(&table)
 }
 
 fn too_many(report: &TooManyReport) -> String {

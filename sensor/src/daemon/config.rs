@@ -73,8 +73,9 @@ pub struct Config {
     pub xdp: XdpChoice,
     /// What happens to a request over the limit `requests`. `429` answers it with `429 Too Many Requests` and
     /// `Retry-After`, closes the connection, and resets the server's side, which never sees the request. It takes `enforce`
-    /// mode, native XDP, an interface with Ethernet headers and without VLAN tags in the frames, and HTTP/1 in clear whose head arrives
-    /// whole, in one segment and without content; every other request over the limit is dropped, as with `drop`.
+    /// mode, native XDP, an interface with Ethernet headers and without VLAN tags in the frames, and HTTP/1 in clear whose
+    /// head arrives whole, in one segment and without content; every other request over the limit is dropped, as with
+    /// `drop`.
     pub too_many: TooMany,
     /// Bounds of the kernel's tables.
     pub capacities: Capacities,
@@ -335,7 +336,8 @@ const ABOUT_LIMITS: &str = "Limits on client traffic. A rate is COUNT/UNIT:BURST
      end in k, M or G. The unit is s (default), min or h. The burst may pass at once; it defaults to the count: \
      `100/min` means 100 in any minute, however they are spread. `sensor check` explains each rate.";
 
-const ABOUT_RESPOND: &str = "Answers instead of silence. Off by default: apart from SYN cookies, this is the one place where packets are made.";
+const ABOUT_RESPOND: &str = "Answers instead of silence. Off by default: apart from SYN cookies, this is the one place where packets \
+     are made.";
 
 const ABOUT_CLIENTS: &str = "What a client is, and the capacity of the kernel's tables.";
 

@@ -74,8 +74,6 @@ pub(super) struct Engine {
     pub(super) damages: Vec<(Part, Damage)>,
     /// Why HTTP is not read, although it should be.
     pub(super) http_trouble: Option<String>,
-    /// Why requests over the limit are not answered, although they should be.
-    pub(super) too_many_trouble: Option<String>,
     /// Why the last change is not stored.
     pub(super) unkept: Option<String>,
     /// Whether to retry with the next tick: a reload suggests that something was repaired.
@@ -174,7 +172,6 @@ impl Engine {
             operators: Operators::default(),
             damages,
             http_trouble: None,
-            too_many_trouble: None,
             unkept: None,
             hurries: false,
             fleet: Membership::default(),

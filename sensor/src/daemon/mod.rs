@@ -59,6 +59,7 @@ mod source;
 mod supervisor;
 mod surroundings;
 mod testing;
+mod too_many;
 mod unit;
 mod units;
 mod user;

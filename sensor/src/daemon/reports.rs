@@ -7,16 +7,42 @@ use sensor_common::packet::Problem;
 use super::engine::Engine;
 use super::incidents::open_about;
 use crate::clock::Timestamp;
-use crate::control::wire::TooManyReport;
 use crate::control::wire::{
     ClientRow, Explanation, HttpReport, InterfaceReport, LimitRow, Losses, PendingRow, Site, StatusReport,
     Within,
 };
 use crate::enforce::{Limit, Origin, Scope};
-use crate::kernel::{KernelError, LabelledCounter, LinkLayer, TooMany};
+use crate::kernel::{KernelError, LabelledCounter, LinkLayer};
 use crate::metrics::{Detection, MIRROR_LOSSES, Snapshot, mirror_losses};
 use crate::notify::{DenyFile, Notifier};
 use crate::store::EventStore;
+
+/// What is reported besides losses.
+const EVENTS: [Event; 23] = [
+    Event::ClientAdmitted,
+    Event::ClientEvicted,
+    Event::ClientProven,
+    Event::ClientDisplaced,
+    Event::CookieAccepted,
+    Event::TooManyAnswered,
+    Event::TooManyShape,
+    Event::TooManySocket,
+    Event::TooManyFailed,
+    Event::TableFull,
+    Event::AdmissionContended,
+    Event::SiteUncounted,
+    Event::NoticeLost,
+    Event::NoticeSuppressed,
+    Event::MirroredIngress,
+    Event::MirroredEgress,
+    Event::MirroredIngressBytes,
+    Event::MirroredEgressBytes,
+    Event::MirrorSkipped,
+    Event::MirrorTruncated,
+    Event::MirrorBadIp,
+    Event::MirrorOtherHost,
+    Event::MirroredDatagrams,
+];
 
 impl Engine {
     /// Everything for one scrape.
@@ -27,32 +53,7 @@ impl Engine {
             let found = counters.of_interface(attachment.slot)?;
             interfaces.push((attachment.interface.clone(), attachment.mode, found));
         }
-        let events = [
-            Event::ClientAdmitted,
-            Event::ClientEvicted,
-            Event::ClientProven,
-            Event::ClientDisplaced,
-            Event::CookieAccepted,
-            Event::TooManyAnswered,
-            Event::TooManyShape,
-            Event::TooManySocket,
-            Event::TooManyFailed,
-            Event::TableFull,
-            Event::AdmissionContended,
-            Event::SiteUncounted,
-            Event::NoticeLost,
-            Event::NoticeSuppressed,
-            Event::MirroredIngress,
-            Event::MirroredEgress,
-            Event::MirroredIngressBytes,
-            Event::MirroredEgressBytes,
-            Event::MirrorSkipped,
-            Event::MirrorTruncated,
-            Event::MirrorBadIp,
-            Event::MirrorOtherHost,
-            Event::MirroredDatagrams,
-        ];
-        let events = events.into_iter().chain(MIRROR_LOSSES.map(|(_, event)| event));
+        let events = EVENTS.into_iter().chain(MIRROR_LOSSES.map(|(_, event)| event));
         Ok(Snapshot {
             mode: self.policy.mode(),
             interfaces,
@@ -147,13 +148,7 @@ impl Engine {
             connections_closed: self.responder.counts.connections_closed,
             syn_cookies: self.config.tuning.syn_cookies,
             syn_cookies_accepted: event(Event::CookieAccepted),
-            too_many: (self.config.too_many == TooMany::Answer).then(|| TooManyReport {
-                trouble: self.too_many_trouble.clone(),
-                answered: event(Event::TooManyAnswered),
-                dropped: [Event::TooManyShape, Event::TooManySocket, Event::TooManyFailed]
-                    .into_iter()
-                    .fold(0, |sum, kind| sum.saturating_add(event(kind))),
-            }),
+            too_many: self.too_many(&snapshot),
             blocks_active: snapshot.blocks_active,
             allows_active: count(self.policy.allow_count()),
             scopes: count(self.policy.scopes().len()),

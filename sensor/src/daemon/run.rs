@@ -251,15 +251,7 @@ fn prepare(
         warn!(error = format!("{error:#}"), "HTTP is not seen; limits and blocks still work");
         engine.http_trouble = Some(format!("{error:#}"));
     }
-    match engine.dataplane.attach_too_many() {
-        Ok(true) => info!("requests over the limit are answered with 429 where possible"),
-        Ok(false) => {}
-        Err(error) => {
-            let error = format!("{:#}", anyhow::Error::from(error));
-            warn!(error, "requests over the limit are dropped, not answered with 429");
-            engine.too_many_trouble = Some(error);
-        }
-    }
+    engine.answer_too_many();
     Ok((engine, notices))
 }
 

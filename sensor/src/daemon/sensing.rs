@@ -255,12 +255,7 @@ impl Worker {
             self.keep_baselines();
             in_vain = if read == 0 { in_vain.saturating_add(1) } else { 0 };
             if read == 0 {
-                let sleep = match now.since(heard) {
-                    _ if self.pipeline.observer_mut().hear(now) => SLEEP_AWAITING,
-                    quiet if quiet >= REST => SLEEP_QUIET,
-                    _ => SLEEP,
-                };
-                self.wait((in_vain > PATIENCE).then_some(sleep));
+                self.wait((in_vain > PATIENCE).then_some(now.since(heard)), now);
             }
             if read > 0 || now < heard {
                 heard = now;
@@ -310,11 +305,7 @@ impl Worker {
             let segment = ring::segment(header, payload, *clock);
             let instruction = pipeline.segment(&segment);
             if segment.length > 0 && matches!(instruction, Some(Instruction::Stop { .. })) {
-                watch.note_unread(if ring::is_request(header) {
-                    header.destination_port
-                } else {
-                    header.source_port
-                });
+                watch.note_unread(ring::server_port(header));
             }
             instructions.extend(instruction);
         });
@@ -338,8 +329,13 @@ impl Worker {
         read
     }
 
-    /// Waits for records: briefly while there is traffic, else, if there is a longest time to `sleep`, until one wakes us.
-    fn wait(&mut self, sleep: Option<TimeSpec>) {
+    /// Waits for records: briefly while there is traffic, else, after so much silence, until one wakes us.
+    fn wait(&mut self, silence: Option<Duration>, now: Timestamp) {
+        let sleep = silence.map(|silence| match silence {
+            _ if self.pipeline.observer_mut().hear(now) => SLEEP_AWAITING,
+            silence if silence >= REST => SLEEP_QUIET,
+            _ => SLEEP,
+        });
         // If it is interrupted, the rings are read.
         // A record that cannot be read yet is waited for like any other.
         let Some(sleep) = sleep.filter(|_| !self.rings.ask_for_wakeup()) else {

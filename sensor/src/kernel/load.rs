@@ -56,9 +56,9 @@ pub struct Dataplane {
     mirror: Option<(Mirror, SegmentRings)>,
     mirror_refused: Option<KernelError>,
     pub(super) mirror_links: Option<MirrorLinks>,
-    too_many: Option<Result<TooManyLinks, KernelError>>,
+    pub(super) too_many: Option<Result<TooManyLinks, KernelError>>,
     memory: KernelMemory,
-    attachments: Vec<Attachment>,
+    pub(super) attachments: Vec<Attachment>,
     pub(super) inner: Vec<InnerInterface>,
     pub(super) inner_prefixes: Vec<String>,
     pins: Option<Pins>,
@@ -83,8 +83,7 @@ impl Dataplane {
         let mut ebpf = load_object(options, sizes)?;
         // Without the mirror, limits and blocks still work; the error is returned when the mirror is requested.
         let mirror_refused = mirror::load(&mut ebpf, options.layer3, options.inner).err();
-        let too_many = (options.too_many == TooMany::Answer)
-            .then(|| too_many::load(&mut ebpf).map(|()| TooManyLinks::default()));
+        let too_many = too_many::load(&mut ebpf, options.too_many);
         let memory = KernelMemory::of(&ebpf);
         let mut take = |name: &'static str| ebpf.take_map(name).ok_or(KernelError::NoMap(name));
         let settings_map = array_data(take(maps::SETTINGS)?, maps::SETTINGS)?;
@@ -299,25 +298,6 @@ impl Dataplane {
         }
         self.mirror_links = Some(mirror::attach_egress(&mut self.ebpf, &self.attachments)?);
         Ok(())
-    }
-
-    /// Answers requests over the limit with `429`, if that was opted for; after the mirror, which is to be behind it. Returns
-    /// whether it does.
-    ///
-    /// # Errors
-    /// If the kernel refuses the program, or an interface does; such requests are then dropped.
-    pub fn attach_too_many(&mut self) -> Result<bool, KernelError> {
-        self.settings.set_too_many(false);
-        let mut links = match self.too_many.take() {
-            None => return Ok(false),
-            Some(loaded) => loaded?,
-        };
-        for attachment in &self.attachments {
-            links.attach(&mut self.ebpf, attachment)?;
-        }
-        self.too_many = Some(Ok(links));
-        self.settings.set_too_many(true);
-        Ok(true)
     }
 
     /// Whether clients can prove their addresses.

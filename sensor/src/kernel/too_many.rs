@@ -10,6 +10,7 @@ use super::attach::{Attachment, XdpMode};
 use super::btf;
 use super::error::KernelError;
 use super::link::LinkLayer;
+use super::load::Dataplane;
 use super::mirror;
 
 /// What happens to a request over the limit `requests`.
@@ -28,8 +29,12 @@ pub enum TooMany {
 #[derive(Debug, Default)]
 pub(super) struct TooManyLinks(Vec<(String, SchedClassifierLink)>);
 
-/// Loads the program while its maps are open.
-pub(super) fn load(ebpf: &mut Ebpf) -> Result<(), KernelError> {
+/// Loads the program while its maps are open, if it was opted for.
+pub(super) fn load(ebpf: &mut Ebpf, wanted: TooMany) -> Option<Result<TooManyLinks, KernelError>> {
+    (wanted == TooMany::Answer).then(|| load_one(ebpf).map(|()| TooManyLinks::default()))
+}
+
+fn load_one(ebpf: &mut Ebpf) -> Result<(), KernelError> {
     if btf::field("sk_buff", "ip_summed").is_none() {
         let why = std::io::Error::other("the kernel has no BTF, which tells unfinished checksums");
         return Err(KernelError::system("answering with 429")(why));
@@ -56,5 +61,24 @@ impl TooManyLinks {
             mirror::attach_one(program, interface, place).map_err(mirror::refused(interface, place))?;
         self.0.push((interface.clone(), link));
         Ok(())
+    }
+}
+
+impl Dataplane {
+    /// Answers requests over the limit with `429`, if that was opted for; after the mirror, which is to be behind it. If
+    /// it cannot be, they are dropped, and [`Self::too_many_trouble`] says why.
+    pub fn attach_too_many(&mut self) {
+        self.settings.set_too_many(false);
+        let Some(Ok(mut links)) = self.too_many.take_if(|loaded| loaded.is_ok()) else { return };
+        let attached: Result<(), KernelError> =
+            self.attachments.iter().try_for_each(|attachment| links.attach(&mut self.ebpf, attachment));
+        self.settings.set_too_many(attached.is_ok());
+        self.too_many = Some(attached.map(|()| links));
+    }
+
+    /// Why requests over the limit are dropped although they are to be answered.
+    #[must_use]
+    pub fn too_many_trouble(&self) -> Option<&KernelError> {
+        self.too_many.as_ref()?.as_ref().err()
     }
 }

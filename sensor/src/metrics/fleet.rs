@@ -70,12 +70,11 @@ families! {
     EVIDENCE_REFUSED: COUNTER "sensor_fleet_evidence_refused_total";
     /// Attempts that no other host heard of, by cause: too many at once, or no server and no room for ten minutes.
     EVIDENCE_LOST: COUNTER "sensor_fleet_evidence_attempts_lost_total";
-    /// Requests charged to limits of principals, by scope: the fleet's, or this host's alone, as the server was away or too many
-    /// came at once.
+    /// Requests charged to limits of principals, by scope: the fleet's, or this host's alone.
     LIMIT_REQUESTS: COUNTER "sensor_fleet_limit_requests_total";
-    /// Calls of the fleet's server that charged such requests.
+    /// Calls of the server that charged them.
     LIMIT_CALLS: COUNTER "sensor_fleet_limit_calls_total";
-    /// Answers of the fleet's server that a principal is over its limit.
+    /// Answers that a principal is over its limit.
     LIMIT_OVER: COUNTER "sensor_fleet_limit_over_total";
 }
 

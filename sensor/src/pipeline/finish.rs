@@ -101,8 +101,7 @@ impl<O: Observer> Finish<O> {
         let (outcome, proven, peer) = (exchange.outcome(), connection.proven, connection.client.address());
         let (told, (headers, query)) = (request.filter(|one| one.has_line()), headers_and_query(request));
         let (path, place) = self.place(told, outcome.filter(|_| proven));
-        let route = place.map(|route| self.routes.text(route));
-        let method = told.filter(|request| request.has_method()).map(|request| request.method_name());
+        let (route, method) = (place.map(|place| self.routes.text(place)), method_of(told));
         let answered = Answered { method: method.unwrap_or_default(), route, status: outcome, proven };
         let identity = self.identifier.identify(peer, proxied_by(connection), headers, query, &answered);
         let body = decoded(exchange, self.reads_bodies, &mut self.room);
@@ -156,6 +155,11 @@ impl<O: Observer> Finish<O> {
         self.inventory.note(&Seen { event: &event, exchange, route: place, redactor });
         self.observer.exchange(&event);
     }
+}
+
+/// The method, if it was seen.
+fn method_of(told: Option<Request<'_>>) -> Option<&'static str> {
+    told.filter(|request| request.has_method()).map(|request| request.method_name())
 }
 
 /// Keeps what is needed of logins whose password is being looked up.

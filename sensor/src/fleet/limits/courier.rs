@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::{Cmd, RedisError, cmd};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::Charges;
@@ -30,7 +30,7 @@ const COUNT: Duration = Duration::from_secs(2);
 /// Charges the server until the detector is gone.
 pub async fn run(config: FleetConfig, keys: FleetKeys, mut charges: Charges, peers: impl Peers) {
     let mut courier = Courier { config, ledger: Ledger::new(keys), link: None, hosts: 1 };
-    let (mut failed, mut counted) = (0_u32, None::<Instant>);
+    let (mut failed, mut counted) = (0_u32, None::<Duration>);
     loop {
         let wait = if courier.ledger.is_empty() { Duration::MAX } else { EVERY };
         match timeout(wait, charges.inbox.recv()).await {
@@ -41,8 +41,8 @@ pub async fn run(config: FleetConfig, keys: FleetKeys, mut charges: Charges, pee
         while let Ok(charge) = charges.inbox.try_recv() {
             courier.ledger.charge(&charge, clock::monotonic());
         }
-        let now = Instant::now();
-        if counted.is_none_or(|at| now.saturating_duration_since(at) >= COUNT) {
+        let now = clock::monotonic();
+        if counted.is_none_or(|at| now.saturating_sub(at) >= COUNT) {
             counted = Some(now);
             courier.hosts = u32::try_from(peers.trusted().len()).unwrap_or(u32::MAX).max(1);
         }
@@ -50,7 +50,7 @@ pub async fn run(config: FleetConfig, keys: FleetKeys, mut charges: Charges, pee
             Ok(false) => {}
             Ok(true) => {
                 failed = 0;
-                sleep_until(now.checked_add(EVERY).unwrap_or(now)).await;
+                sleep(EVERY.saturating_sub(clock::monotonic().saturating_sub(now))).await;
             }
             Err(error) => {
                 courier.link = None;

@@ -1,4 +1,4 @@
-//! Requests over the limit that are answered with `429` instead of being dropped; see `answer429` for the answer itself.
+//! Requests over the limit that are answered with `429` instead of being dropped; [`answer`] has the answer itself.
 //!
 //! XDP decides, but has no view of a socket's sequence numbers and cannot send two packets for one. It hands such a
 //! request on to tc by spoiling its IP header: the version becomes 15, and the lifetime says when the client may try
@@ -14,25 +14,23 @@ use sensor_common::table::Places;
 use crate::access::Linear;
 use crate::{admit, clock, maps};
 
+mod answer;
+mod write;
+
+pub(crate) use answer::{Answered, Tuple, answer};
+pub(crate) use write::Work;
+
 /// Where the IP header starts: frames with tags are not answered.
-pub(crate) const ETHERNET: u32 = 14;
+const ETHERNET: u32 = 14;
 /// The upper half of the first byte of a spoiled IP header.
-pub(crate) const SPOILED: u8 = 0xf0;
+const SPOILED: u8 = 0xf0;
 /// In the lifetime: the rest of it are minutes, not seconds.
-pub(crate) const MINUTES: u8 = 0x80;
+const MINUTES: u8 = 0x80;
 
 const SECOND: u64 = 1_000_000_000;
 const TCP: u8 = 6;
 
-/// How long a client has to wait until its next request conforms, in the form of the lifetime: at least a second.
-///
-/// Exported: the verifier checks it once and on its own.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub(crate) extern "C" fn wait(hi: u64, lo: u64) -> u32 {
-    in_lifetime(wait_ns(ClientKey { hi, lo }).unwrap_or(0)) as u32
-}
-
+/// How long a client has to wait until its next request conforms.
 #[inline(always)]
 fn wait_ns(source: ClientKey) -> Option<u64> {
     let settings = maps::settings()?;
@@ -67,24 +65,32 @@ const fn in_lifetime(wait: u64) -> u8 {
 
 /// Spoils the IP header of a frame, so that tc knows it; 1 if that is done, else 0.
 ///
-/// Exported, as above.
+/// Exported: the verifier checks it once and on its own. It reads the source anew: what the caller keeps for it would be on
+/// the caller's stack all the time, which has no room for it on Linux 6.1.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn hand_over(context: *mut xdp_md, lifetime: u32) -> u32 {
-    spoil(context, lifetime).is_some() as u32
+pub(crate) extern "C" fn hand_over(context: *mut xdp_md) -> u32 {
+    spoil(context).is_some() as u32
 }
 
 #[inline(always)]
-fn spoil(context: *mut xdp_md, lifetime: u32) -> Option<()> {
+fn spoil(context: *mut xdp_md) -> Option<()> {
     let of_frame = XdpContext::new(context);
     let frame = Linear::<_, false>::new(&of_frame);
-    let header: &[u8; 24] = frame.bytes(0)?;
-    let (first, at) = match (header[12], header[13], header[14]) {
-        (0x08, 0x00, 0x45) if header[23] == TCP => (0x45, 22),
-        (0x86, 0xdd, first) if first >> 4 == 6 && header[20] == TCP => (first, 21),
+    let header: &[u8; 38] = frame.bytes(0)?;
+    let (first, at, source) = match (header[12], header[13], header[14]) {
+        (0x08, 0x00, 0x45) if header[23] == TCP => {
+            let source = u32::from_be_bytes([header[26], header[27], header[28], header[29]]);
+            (0x45, 22, ClientKey::from_v4(source))
+        }
+        (0x86, 0xdd, first) if first >> 4 == 6 && header[20] == TCP => {
+            let [.., a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *header;
+            let (hi, lo) = ([a, b, c, d, e, f, g, h], [i, j, k, l, m, n, o, p]);
+            (first, 21, ClientKey { hi: u64::from_be_bytes(hi), lo: u64::from_be_bytes(lo) })
+        }
         _ => return None,
     };
-    store(context, at, (lifetime & 0xff) as u8)?;
+    store(context, at, in_lifetime(wait_ns(source).unwrap_or(0)))?;
     store(context, ETHERNET, SPOILED | first & 0x0f)
 }
 
