@@ -1,5 +1,4 @@
 //! Requests over the limit that are answered with `429` by the kernel: what clients see, and what the server's log has.
-#![expect(clippy::arithmetic_side_effects, reason = "a wrong test may panic")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};

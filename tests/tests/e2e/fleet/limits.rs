@@ -1,5 +1,4 @@
 //! A limit of a key that holds for all hosts together, however its requests are spread over them.
-#![expect(clippy::float_arithmetic, reason = "a share")]
 
 use sensor_tests::netns::LEGITIMATE;
 use sensor_tests::peers::keys::{LIMIT, Site};

@@ -1,5 +1,4 @@
 //! A key that asks too much at eight hosts in turn: how much passes, and what that costs the server.
-#![expect(clippy::float_arithmetic, reason = "shares")]
 
 use std::time::Duration;
 
