@@ -54,6 +54,8 @@ pub(super) struct Came {
     pub(super) is_v4: bool,
     pub(super) is_partial: bool,
     pub(super) has_timestamps: bool,
+    /// Several segments in one, which cannot be turned round.
+    is_many: bool,
     pub(super) flags: u8,
     pub(super) lifetime: u8,
     /// Offset of the payload, and its bytes.
@@ -142,12 +144,7 @@ fn read(context: &TcContext, work: &mut Work, is_v4: bool) -> Option<Came> {
     let headers = ip_len.wrapping_add(header);
     // SAFETY: fields of the context.
     let (length, gso, kind) = unsafe { ((*skb).len, (*skb).gso_size, (*skb).pkt_type) };
-    if header < 20
-        || headers > total
-        || ETHERNET.wrapping_add(total) > length
-        || gso != 0
-        || kind != PACKET_HOST
-    {
+    if header < 20 || headers > total || ETHERNET.wrapping_add(total) > length || kind != PACKET_HOST {
         return None;
     }
     let mut has_timestamps = false;
@@ -162,6 +159,7 @@ fn read(context: &TcContext, work: &mut Work, is_v4: bool) -> Option<Came> {
         is_v4,
         is_partial: summed == PARTIAL,
         has_timestamps,
+        is_many: gso != 0,
         flags,
         lifetime,
         payload: ETHERNET.wrapping_add(headers),
@@ -174,7 +172,7 @@ fn read(context: &TcContext, work: &mut Work, is_v4: bool) -> Option<Came> {
 /// A request over the limit.
 #[inline(always)]
 fn refuse(skb: *mut __sk_buff, work: &mut Work, came: &Came) -> i32 {
-    if came.flags & (ACK | SYN | RST | FIN | URG) != ACK || !is_whole(skb, came) {
+    if came.is_many || came.flags & (ACK | SYN | RST | FIN | URG) != ACK || !is_whole(skb, came) {
         count::event(Event::TooManyShape);
         return DROP;
     }
@@ -232,7 +230,7 @@ fn follow(skb: *mut __sk_buff, work: &mut Work, came: &Came) -> i32 {
 /// The answer once more if the request comes once more, an acknowledgement if the client closes, and else nothing.
 #[inline(always)]
 fn again(skb: *mut __sk_buff, work: &mut Work, came: &Came, known: &Answered) -> i32 {
-    if load(skb, 0, work.link.as_mut_ptr(), 12).is_none() {
+    if came.is_many || load(skb, 0, work.link.as_mut_ptr(), 12).is_none() {
         return DROP;
     }
     if came.length != 0 && came.sequence == known.start {

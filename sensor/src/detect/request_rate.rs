@@ -194,7 +194,11 @@ impl RequestRate {
                 None => Known::default(),
             };
             let carried = self.carried.as_mut();
-            signals.extend(principal(accounts, carried, ongoing, limit, (hash, known), &request));
+            let (exceeds, signal) = principal(accounts, carried, ongoing, limit, (hash, known), &request);
+            signals.extend(signal);
+            if let Some(together) = self.together.as_mut().filter(|_| exceeds) {
+                together.settled(Charged { principal: hash, client, place }, now);
+            }
         }
     }
 
@@ -251,7 +255,7 @@ fn network(
     tell(account, ongoing, limit, (subject, offender, true), over)
 }
 
-/// Charges a principal.
+/// Charges a principal; returns whether the request is over the limit, and what is told of it.
 fn principal(
     accounts: &mut Recent<Key, Account>,
     carried: Option<&mut Recent<ClientNet, Carried>>,
@@ -259,11 +263,11 @@ fn principal(
     limit: &Limit,
     (hash, known): (KeyedHash, Known),
     request: &Request<'_>,
-) -> Option<Signal> {
+) -> (bool, Option<Signal>) {
     let Request { exchange, client, place } = *request;
     let now = exchange.seen;
     let (actor, used) = (Actor::Principal(hash), accounts.hash_of_key(&client));
-    let account = accounts.touch((actor, place), now, Account::default)?;
+    let Some(account) = accounts.touch((actor, place), now, Account::default) else { return (false, None) };
     account.used_by.note(used);
     let exceeds = account.charge(limit, exchange);
     let is_only = account.used_by == UsedBy::One(used);
@@ -277,17 +281,17 @@ fn principal(
     // What all hosts saw says more than what this one did.
     let (exceeds, beyond) = (exceeds || known.over, if known.over { known.alone } else { beyond });
     let alone = beyond && is_mostly(carried, &client, hash, now);
-    let account = accounts.touch((actor, place), now, Account::default)?;
+    let Some(account) = accounts.touch((actor, place), now, Account::default) else { return (exceeds, None) };
     if !exceeds {
         if let Some(incident) = account.going_on(now) {
             incident.share(client, false);
         }
-        return None;
+        return (false, None);
     }
     let over = Over::Now(exchange);
     let offends = account.exceed(over).share(client, alone);
     let subject = Subject::Principal(hash);
-    tell(account, ongoing, limit, (subject, over.offender(client), offends), over)
+    (true, tell(account, ongoing, limit, (subject, over.offender(client), offends), over))
 }
 
 /// Reports a request over a limit, if that is news.

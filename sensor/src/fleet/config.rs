@@ -85,7 +85,7 @@ pub struct FleetConfig {
     /// digits, readable by the daemon only. A second line has the next key while it is being changed.
     pub evidence_key_file: Option<PathBuf>,
     /// Whether `detect.request-rate`'s `per_principal` limits hold for all hosts together. Needs `evidence_key_file`,
-    /// `publish` and `apply`, and a user of the server that may call and load functions.
+    /// `publish` and `apply`, and a user of the server that may load and call scripts.
     pub limits: bool,
     /// Maximum records queued for the server. Those beyond it are sent after the next connection.
     pub queue: usize,

@@ -143,10 +143,16 @@ impl FleetHasher {
             Kind::User => FleetKind::Account,
             Kind::Password => FleetKind::Password,
             Kind::Jwt | Kind::ApiKey | Kind::Basic | Kind::Bearer | Kind::Session if self.principals => {
-                FleetKind::Principal
+                // A key that is spelled like somebody's name is not him.
+                let kind_and_value = Zeroizing::new([hash.kind().label().as_bytes(), b":", value].concat());
+                return self.remember(hash, FleetKind::Principal, &kind_and_value);
             }
             Kind::Jwt | Kind::ApiKey | Kind::Basic | Kind::Bearer | Kind::Session => return,
         };
+        self.remember(hash, kind, value);
+    }
+
+    fn remember(&self, hash: KeyedHash, kind: FleetKind, value: &[u8]) {
         let Ok(mut known) = self.known.lock() else { return };
         if known.iter().any(|(known, _)| *known == hash) {
             return;
@@ -207,6 +213,17 @@ mod tests {
         assert_eq!(hash(&old)[1], 0);
         assert_ne!(hash(&old)[0], hash(&new)[0]);
         assert_ne!(hash(&old), old.hash(FleetKind::Account, b"192.0.2.1"));
+    }
+
+    #[test]
+    fn credentials_of_different_kinds_are_different_principals() {
+        let mut hasher = Hasher::new(&Key::from_bytes([7; 32]));
+        hasher.set_fleet(Some(keys(OLD)), true);
+        let kinds = [Kind::Jwt, Kind::ApiKey, Kind::Basic, Kind::Bearer, Kind::Session];
+        let all = kinds.map(|kind| hasher.fleet_of(Some(hasher.hash(kind, b"alice"))));
+        for (at, one) in all.iter().enumerate() {
+            assert!(one[0] != 0 && !all[..at].contains(one), "{all:?}");
+        }
     }
 
     /// Installations have different keys, and accounts one hash.

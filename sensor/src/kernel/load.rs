@@ -223,14 +223,11 @@ impl Dataplane {
     }
 
     fn mirror_again(&mut self, position: usize) -> Result<(), KernelError> {
-        let (Some(links), Some(attachment)) = (&mut self.mirror_links, self.attachments.get(position)) else {
-            return Ok(());
-        };
-        links.attach(&mut self.ebpf, attachment)?;
-        match &mut self.too_many {
-            Some(Ok(links)) => links.attach(&mut self.ebpf, attachment),
-            _ => Ok(()),
-        }
+        let Some(attachment) = self.attachments.get(position) else { return Ok(()) };
+        let mirrored =
+            self.mirror_links.as_mut().map_or(Ok(()), |links| links.attach(&mut self.ebpf, attachment));
+        self.too_many_again(position);
+        mirrored
     }
 
     /// The counter slot of an interface: its current one, or one that no served interface uses.

@@ -191,8 +191,11 @@ pub fn ahead_of_mirror(interface: &str) -> Option<(&'static str, String)> {
         let is_own = |program: &ProgramInfo| {
             program.name_as_str().is_some_and(|name| name.starts_with(name_at(place)))
         };
-        let first = programs.iter().position(is_own)?.checked_sub(1)?;
-        let name = programs.get(first)?.name_as_str().unwrap_or("without a name").to_owned();
+        let before = programs.iter().take(programs.iter().position(is_own)?);
+        let name_of = |program: &ProgramInfo| program.name_as_str().unwrap_or("without a name").to_owned();
+        // The sensor's own, which lets pass what it does not answer.
+        let foreign = before.map(name_of).filter(|name| !programs::TOO_MANY.starts_with(name.as_str()));
+        let name = foreign.last()?;
         Some((if matches!(place, TcAttachType::Ingress) { "ingress" } else { "egress" }, name))
     })
 }

@@ -76,6 +76,18 @@ impl Dataplane {
         self.too_many = Some(attached.map(|()| links));
     }
 
+    /// The same for an interface that came back. If it cannot be, none is answered any longer: XDP has one setting for all.
+    pub(super) fn too_many_again(&mut self, position: usize) {
+        let (Some(Ok(links)), Some(attachment)) = (&mut self.too_many, self.attachments.get(position)) else {
+            return;
+        };
+        if let Err(error) = links.attach(&mut self.ebpf, attachment) {
+            tracing::warn!(%error, "requests over the limit are dropped, no longer answered with 429");
+            self.settings.set_too_many(false);
+            self.too_many = Some(Err(error));
+        }
+    }
+
     /// Why requests over the limit are dropped although they are to be answered.
     #[must_use]
     pub fn too_many_trouble(&self) -> Option<&KernelError> {

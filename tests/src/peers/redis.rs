@@ -180,6 +180,6 @@ const ACL: [&str; 16] = [
     "+get",
     "+mget",
     "+time",
-    "+fcall",
-    "+function|load",
+    "+evalsha",
+    "+script|load",
 ];

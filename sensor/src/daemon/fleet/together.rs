@@ -41,6 +41,8 @@ pub(in crate::daemon) struct Sharing {
     trouble: Option<String>,
     /// Whether any principal has a limit that could hold for the fleet.
     has_limits: bool,
+    /// Whether the configuration keeps them to each host.
+    is_opted_out: bool,
 }
 
 /// Starts to share, if the configuration has a key for it.
@@ -51,8 +53,10 @@ pub(super) fn start(
     own_key: &Path,
 ) -> Sharing {
     let takes_part = config.limits && config.publish && config.apply;
-    let has_limits = takes_part && detect.request_rate.limits_principals();
-    let without = |trouble| Sharing { joint: None, trouble, has_limits };
+    let limits_principals = detect.request_rate.limits_principals();
+    let has_limits = takes_part && limits_principals;
+    let is_opted_out = limits_principals && !takes_part;
+    let without = |trouble| Sharing { joint: None, trouble, has_limits, is_opted_out };
     if !config.evidence && !has_limits {
         return without(None);
     }
@@ -90,7 +94,7 @@ pub(super) fn start(
         let ring = (keys, signer);
         tokio::spawn(evidence::run(config.clone(), ring, thresholds, counter, Door(Arc::clone(commands))));
     }
-    Sharing { joint: Some(joint), trouble: None, has_limits }
+    Sharing { joint: Some(joint), trouble: None, has_limits, is_opted_out }
 }
 
 /// The daemon as the exchange sees it.
@@ -149,7 +153,12 @@ impl Sharing {
     /// For reports.
     pub(in crate::daemon) fn limits(&self) -> FleetLimits {
         let Some(state) = self.joint.as_ref().and_then(|joint| joint.limits.as_ref()) else {
-            let trouble = self.trouble.clone().filter(|_| self.has_limits);
+            let opted_out = "`[fleet] limits`, `publish` or `apply` is off".to_owned();
+            let trouble = if self.is_opted_out {
+                Some(opted_out)
+            } else {
+                self.trouble.clone().filter(|_| self.has_limits)
+            };
             return FleetLimits { trouble, ..FleetLimits::default() };
         };
         let LimitCounts { charged, calls, over, lost } = state.counts();

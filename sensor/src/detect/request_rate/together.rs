@@ -59,7 +59,11 @@ impl Together {
     ) -> Known {
         let Request { exchange, client, place } = *request;
         let whose = Charged { principal, client, place };
-        self.limits.charge(Charge {
+        // Credentials that the server refuses are nobody's, and anybody can make them up in masses.
+        if exchange.outcome() == Some(401) {
+            return Known::default();
+        }
+        let answers = self.limits.charge(Charge {
             whose,
             hashes: exchange.fleet_principal,
             route: exchange.route.filter(|_| place > 0).map(Arc::from),
@@ -72,7 +76,7 @@ impl Together {
         if part.over > exchange.seen {
             return Known { over: true, alone: part.alone };
         }
-        if !part.has_room {
+        if answers && !part.has_room {
             part.last = Some(Box::new(Act::of(exchange)));
             self.expected = exchange.seen.plus(SOON);
         }
@@ -92,6 +96,14 @@ impl Together {
             news.extend(last.filter(|_| verdict.over.is_some()).map(|last| (verdict, last)));
         }
         news
+    }
+
+    /// A request was over the limit by what this host saw: its verdict is no news.
+    pub(super) fn settled(&mut self, whose: Charged, now: Timestamp) {
+        let at = self.parts.hash(&whose);
+        if let Some(part) = self.parts.get(at, &whose, now) {
+            part.last = None;
+        }
     }
 
     pub(super) fn awaits(&self, now: Timestamp) -> bool {
@@ -121,8 +133,9 @@ mod tests {
     struct Others(Mutex<(Vec<Charge>, Vec<Verdict>)>);
 
     impl SharedLimits for Others {
-        fn charge(&self, charge: Charge) {
+        fn charge(&self, charge: Charge) -> bool {
             self.0.lock().unwrap().0.push(charge);
+            true
         }
 
         fn verdicts(&self) -> Vec<Verdict> {
@@ -213,6 +226,32 @@ mod tests {
         // By then one conforms again, if nobody says otherwise.
         request(&mut detector, 700, 5, 1);
         assert_eq!(exceeded(&mut detector), 2);
+    }
+
+    #[test]
+    fn what_this_host_found_over_the_limit_is_counted_once() {
+        let (mut detector, others) = detector();
+        for ms in 0..101 {
+            request(&mut detector, ms, 5, 1);
+        }
+        let exceeded = |detector: &mut RequestRate| {
+            let key = (super::super::Actor::Principal(api_key(1)), 0);
+            let account = detector.accounts.touch(key, at_ms(200), Default::default).unwrap();
+            account.incident.as_ref().map_or(0, |incident| incident.exceeded)
+        };
+        assert_eq!(exceeded(&mut detector), 1);
+        others.say(|whose| over(whose, true));
+        hear(&mut detector, 200);
+        assert_eq!(exceeded(&mut detector), 1);
+    }
+
+    #[test]
+    fn refused_credentials_are_not_charged() {
+        let (mut detector, others) = detector();
+        let mut exchange = exchange(0, 5, "/", "/", 401);
+        exchange.principal = Some(api_key(1));
+        observe(&mut detector, &exchange);
+        assert!(others.0.lock().unwrap().0.is_empty());
     }
 
     #[test]

@@ -61,8 +61,8 @@ pub struct Verdict {
 
 /// Other hosts, as the detector of limits sees them. No call waits.
 pub trait SharedLimits: fmt::Debug + Send + Sync {
-    /// Charges a request. What finds no room is counted, and not charged.
-    fn charge(&self, charge: Charge);
+    /// Charges a request; returns whether a verdict is to be expected. What finds no room is counted, and not charged.
+    fn charge(&self, charge: Charge) -> bool;
 
     /// The verdicts since the last call.
     fn verdicts(&self) -> Vec<Verdict>;

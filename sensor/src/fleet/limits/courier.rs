@@ -1,27 +1,30 @@
-//! The task that charges the server.
+//! The task that charges the server. It calls a script by the hash of its text, which nobody can replace.
 
 use std::time::Duration;
 
-use redis::{Cmd, RedisError, cmd};
+use redis::{Cmd, cmd};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use super::Charges;
 use super::ledger::{Answer, Ledger, Saying};
+use super::{Charges, INBOX};
 use crate::clock;
+use crate::detect::shared::Charge;
 use crate::duration::doubled;
 use crate::fleet::config::FleetConfig;
 use crate::fleet::evidence::Peers;
 use crate::fleet::link::{Link, LinkError};
 use crate::identity::FleetKeys;
 
-/// The function, for the server.
-const LIBRARY: &str = include_str!("charge.lua");
-const FUNCTION: &str = "sensor_charge_1";
+/// The script, for the server.
+const SCRIPT: &str = include_str!("charge.lua");
 /// Shortest time between two calls: a busy host makes ten a second.
 const EVERY: Duration = Duration::from_millis(100);
-/// Most parts of principals in a call.
+/// Most parts of principals in a call, and most calls one after the other.
 const BATCH: usize = 512;
+const CALLS: usize = 8;
+/// Most charges that are taken between two calls.
+const MOST_TAKEN: usize = 16_384;
 /// Pauses after failures: doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
 /// How often hosts are counted.
@@ -34,19 +37,20 @@ pub async fn run(config: FleetConfig, keys: FleetKeys, mut charges: Charges, pee
     loop {
         let wait = if courier.ledger.is_empty() { Duration::MAX } else { EVERY };
         match timeout(wait, charges.inbox.recv()).await {
-            Ok(Some(charge)) => courier.ledger.charge(&charge, clock::monotonic()),
+            Ok(Some(charge)) => courier.charge(&charge, &charges),
             Ok(None) => return,
             Err(_elapsed) => {}
         }
-        while let Ok(charge) = charges.inbox.try_recv() {
-            courier.ledger.charge(&charge, clock::monotonic());
+        for _ in 0..MOST_TAKEN {
+            let Ok(charge) = charges.inbox.try_recv() else { break };
+            courier.charge(&charge, &charges);
         }
         let now = clock::monotonic();
         if counted.is_none_or(|at| now.saturating_sub(at) >= COUNT) {
             counted = Some(now);
             courier.hosts = u32::try_from(peers.trusted().len()).unwrap_or(u32::MAX).max(1);
         }
-        match courier.turn(&charges).await {
+        match courier.turns(&charges).await {
             Ok(false) => {}
             Ok(true) => {
                 failed = 0;
@@ -54,6 +58,7 @@ pub async fn run(config: FleetConfig, keys: FleetKeys, mut charges: Charges, pee
             }
             Err(error) => {
                 courier.link = None;
+                charges.board.answers(false);
                 charges.state.count_lost(courier.ledger.forget());
                 if charges.state.failed(error.to_string()) {
                     warn!(%error, "limits of principals hold for this host only");
@@ -70,13 +75,30 @@ pub async fn run(config: FleetConfig, keys: FleetKeys, mut charges: Charges, pee
 struct Courier {
     config: FleetConfig,
     ledger: Ledger,
-    link: Option<Link>,
+    /// With the name that the server has for the script.
+    link: Option<(Link, String)>,
     /// Hosts of the fleet.
     hosts: u32,
 }
 
 impl Courier {
-    /// Says what is due. Returns whether there was anything.
+    fn charge(&mut self, charge: &Charge, charges: &Charges) {
+        if !self.ledger.charge(charge, clock::monotonic()) {
+            charges.state.count_lost(1);
+        }
+    }
+
+    /// Says what is due, in several calls if it is much. Returns whether there was anything.
+    async fn turns(&mut self, charges: &Charges) -> Result<bool, LinkError> {
+        for call in 0..CALLS {
+            if !self.turn(charges).await? {
+                return Ok(call > 0);
+            }
+        }
+        Ok(true)
+    }
+
+    /// One call. Returns whether there was anything to say.
     async fn turn(&mut self, charges: &Charges) -> Result<bool, LinkError> {
         let due = self.ledger.due(clock::monotonic(), self.hosts, BATCH);
         if due.is_empty() {
@@ -94,24 +116,30 @@ impl Courier {
         }
         let over = verdicts.iter().filter(|verdict| verdict.over.is_some()).count();
         charges.state.answered(requests, u64::try_from(over).unwrap_or(u64::MAX));
+        charges.board.answers(true);
         charges.board.put(verdicts);
         Ok(true)
     }
 
     async fn say(&mut self, due: &[Saying]) -> Result<Vec<(Answer, Answer)>, LinkError> {
-        let mut link = match self.link.take() {
-            Some(link) => link,
-            None => Link::open(&self.config).await?,
+        let (mut link, mut script) = match self.link.take() {
+            Some(known) => known,
+            None => {
+                let mut link = Link::open(&self.config).await?;
+                let script = load(&mut link).await?;
+                info!(server = self.config.server(), "limits of principals hold for the fleet");
+                (link, script)
+            }
         };
-        let call = self.call(due);
-        let said = match link.ask::<Vec<i64>>(&call, Duration::ZERO).await {
-            Err(LinkError::Redis(error)) if is_unknown(&error) => {
-                self.load(&mut link).await?;
-                link.ask(&call, Duration::ZERO).await
+        let said = match link.ask::<Vec<i64>>(&self.call(&script, due), Duration::ZERO).await {
+            // It forgot its scripts.
+            Err(LinkError::Redis(error)) if error.code() == Some("NOSCRIPT") => {
+                script = load(&mut link).await?;
+                link.ask(&self.call(&script, due), Duration::ZERO).await
             }
             said => said,
         }?;
-        self.link = Some(link);
+        self.link = Some((link, script));
         let answers = answers(&said);
         let expected: usize = due.iter().map(|saying| keys_of(saying).count()).sum();
         if answers.len() == expected {
@@ -121,31 +149,19 @@ impl Courier {
         }
     }
 
-    /// Gives the server the function; it keeps it as it keeps data.
-    async fn load(&self, link: &mut Link) -> Result<(), LinkError> {
-        let mut load = cmd("FUNCTION");
-        load.arg("LOAD").arg(LIBRARY);
-        match link.ask::<String>(&load, Duration::ZERO).await {
-            Ok(_name) => {
-                info!(server = self.config.server(), "the fleet's server has the function of limits")
+    fn call(&self, script: &str, due: &[Saying]) -> Cmd {
+        let mut call = cmd("EVALSHA");
+        let count: usize = due.iter().map(|saying| keys_of(saying).count().saturating_mul(2)).sum();
+        call.arg(script).arg(count);
+        for saying in due {
+            // Hosts with different limits have different budgets: neither cuts the other's.
+            let (each, depth) = (saying.allowance.each.as_micros(), saying.allowance.depth.as_micros());
+            let name = &self.config.name;
+            for (principal, part, route) in keys_of(saying) {
+                for hash in [principal, part] {
+                    call.arg(format!("sensor:{{{name}}}:limit:{hash:016x}:{route:016x}:{each}-{depth}"));
+                }
             }
-            // Another host was first.
-            Err(LinkError::Redis(error)) if error.to_string().contains("already exists") => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn call(&self, due: &[Saying]) -> Cmd {
-        let mut call = cmd("FCALL");
-        let both = || {
-            due.iter()
-                .flat_map(keys_of)
-                .flat_map(|(principal, part, route)| [(principal, route), (part, route)])
-        };
-        call.arg(FUNCTION).arg(both().count());
-        for (hash, route) in both() {
-            call.arg(format!("sensor:{{{}}}:limit:{hash:016x}:{route:016x}", self.config.name));
         }
         for saying in due {
             for _ in 0..keys_of(saying).count().saturating_mul(2) {
@@ -160,7 +176,10 @@ impl Courier {
 
     /// What came meanwhile is charged on this host only.
     fn drop_waiting(&self, charges: &mut Charges) {
-        while charges.inbox.try_recv().is_ok() {
+        for _ in 0..INBOX {
+            if charges.inbox.try_recv().is_err() {
+                break;
+            }
             charges.state.count_lost(1);
         }
     }
@@ -184,7 +203,9 @@ fn answers(said: &[i64]) -> Vec<(Answer, Answer)> {
     said.as_chunks::<6>().0.iter().map(both).collect()
 }
 
-/// Whether the server does not have the function.
-fn is_unknown(error: &RedisError) -> bool {
-    error.to_string().contains("unction not found")
+/// Gives the server the script; the name by which it is called.
+async fn load(link: &mut Link) -> Result<String, LinkError> {
+    let mut load = cmd("SCRIPT");
+    load.arg("LOAD").arg(SCRIPT);
+    link.ask(&load, Duration::ZERO).await
 }

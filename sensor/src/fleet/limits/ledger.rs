@@ -8,8 +8,11 @@ use hashbrown::HashMap;
 use crate::detect::shared::{Allowance, Charge, Charged, Verdict};
 use crate::identity::{FLEET_KEYS, FleetKeys, FleetKind};
 
-/// Parts of principals that are remembered. Further ones are said at once.
+/// Parts of principals that are remembered.
 const MOST: usize = 65_536;
+/// Parts of which something is not said yet. Further ones are charged on this host only, so that a flood of made-up
+/// principals delays nobody for long.
+const MOST_WAITING: usize = 16_384;
 /// Longest time for which something is kept.
 pub(super) const LONGEST: Duration = Duration::from_secs(1);
 /// All hosts together keep at most such a part of what was left.
@@ -73,9 +76,14 @@ impl Ledger {
         Self { keys, accounts: HashMap::with_hasher(RandomState::new()), waiting: Vec::new() }
     }
 
-    /// A request is charged.
-    pub(super) fn charge(&mut self, charge: &Charge, now: Duration) {
+    /// A request is charged; false if there is no room for it.
+    pub(super) fn charge(&mut self, charge: &Charge, now: Duration) -> bool {
+        let waits = self.accounts.get(&charge.whose).is_some_and(|account| account.count > 0);
+        if !waits && self.waiting.len() >= MOST_WAITING {
+            return false;
+        }
         if self.accounts.len() >= MOST && !self.accounts.contains_key(&charge.whose) {
+            // At least three quarters of them.
             self.accounts.retain(|_, account| account.count > 0);
         }
         let names = || self.keys.names(charge);
@@ -98,6 +106,7 @@ impl Ledger {
         }
         account.spent = account.spent.saturating_add(charge.cost);
         account.count = account.count.saturating_add(1);
+        true
     }
 
     /// Whether there is anything to say, now or later.

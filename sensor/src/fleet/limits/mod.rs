@@ -1,16 +1,16 @@
 //! Limits of principals that hold for all hosts of a fleet: 100 a minute for a key, wherever its requests arrive.
 //!
 //! ```text
-//! detector ── inbox, bounded ── ledger: what is not said yet ══ FCALL sensor_charge_1 ══ sensor:{NAME}:limit:HASH:ROUTE
+//! detector ── inbox, bounded ── ledger: what is not said yet ══ EVALSHA charge.lua ══ sensor:{NAME}:limit:HASH:ROUTE:RATE
 //!    ▲                                                                     ║
 //!    └────────────── verdicts ◄────────────────────────────────────────────╝
 //! ```
 //!
-//! The server keeps a theoretical arrival time for each principal, and one for each client's part, and a function there
+//! The server keeps a theoretical arrival time for each principal, and one for each client's part, and a script there
 //! charges them (`charge.lua`): no two hosts can spend the same budget. Nothing is lent in advance: a passive sensor lets
 //! pass what passes and only has to know soon when it is too much, and what is lent to a host that the principal does not
 //! come back to would be missing elsewhere. Instead a host keeps for itself what it need not say yet: at most a second, and
-//! at most such a part of what was left that all hosts together keep a quarter of it.
+//! at most such a part of what was left that all hosts together keep a quarter of it, for each client of a principal.
 //!
 //! What the server holds is not signed: whoever may write to it can use up budgets, or give them back.
 
@@ -42,9 +42,15 @@ const MOST_VERDICTS: usize = 65_536;
 struct Board {
     verdicts: Mutex<Vec<Verdict>>,
     is_news: AtomicBool,
+    /// Whether the last call failed.
+    is_away: AtomicBool,
 }
 
 impl Board {
+    fn answers(&self, answers: bool) {
+        self.is_away.store(!answers, Ordering::Relaxed);
+    }
+
     fn put(&self, more: Vec<Verdict>) {
         if more.is_empty() {
             return;
@@ -93,10 +99,12 @@ impl Charges {
 }
 
 impl SharedLimits for LimitDesk {
-    fn charge(&self, charge: Charge) {
+    fn charge(&self, charge: Charge) -> bool {
         if self.inbox.try_send(charge).is_err() {
             self.state.count_lost(1);
+            return false;
         }
+        !self.board.is_away.load(Ordering::Relaxed)
     }
 
     fn verdicts(&self) -> Vec<Verdict> {

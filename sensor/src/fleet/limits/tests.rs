@@ -113,9 +113,26 @@ fn parts_of_one_client_are_the_same_on_hosts_with_a_key_in_common() {
 #[test]
 fn what_was_not_said_is_forgotten_and_counted() {
     let mut ledger = Ledger::new(keys(OLD));
-    (0..7).for_each(|client| ledger.charge(&charge(client, [5, 0]), ms(0)));
+    assert!((0..7).all(|client| ledger.charge(&charge(client, [5, 0]), ms(0))));
     ledger.charge(&charge(0, [5, 0]), ms(0));
     assert_eq!((ledger.forget(), ledger.is_empty(), ledger.forget()), (8, true, 0));
+}
+
+/// Made-up principals wait, too; beyond some there is no room, and nothing grows.
+#[test]
+fn a_flood_of_principals_waits_within_bounds() {
+    let mut ledger = Ledger::new(keys(OLD));
+    let hasher = Hasher::new(&Key::from_bytes([7; 32]));
+    let flood = |number: u32| {
+        let mut charge = charge(1, [5, 0]);
+        charge.whose.principal = hasher.hash(Kind::ApiKey, &number.to_be_bytes());
+        charge
+    };
+    let taken = (0..20_000).filter(|number| ledger.charge(&flood(*number), ms(0))).count();
+    assert_eq!(taken, 16_384);
+    assert!(ledger.charge(&flood(0), ms(0)), "one that waits already has room");
+    assert_eq!(ledger.due(ms(0), 1, usize::MAX).len(), 16_384);
+    assert!(ledger.charge(&flood(19_999), ms(0)));
 }
 
 proptest! {
