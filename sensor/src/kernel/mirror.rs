@@ -194,8 +194,8 @@ pub fn ahead_of_mirror(interface: &str) -> Option<(&'static str, String)> {
         let before = programs.iter().take(programs.iter().position(is_own)?);
         let name_of = |program: &ProgramInfo| program.name_as_str().unwrap_or("without a name").to_owned();
         // The sensor's own, which lets pass what it does not answer.
-        let foreign = before.map(name_of).filter(|name| !programs::TOO_MANY.starts_with(name.as_str()));
-        let name = foreign.last()?;
+        let mut foreign = before.map(name_of).filter(|name| !programs::TOO_MANY.starts_with(name.as_str()));
+        let name = foreign.next_back()?;
         Some((if matches!(place, TcAttachType::Ingress) { "ingress" } else { "egress" }, name))
     })
 }
