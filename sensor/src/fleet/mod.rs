@@ -16,6 +16,7 @@ mod refusal;
 mod roster;
 mod standing;
 mod state;
+mod trouble;
 
 pub use config::{Bounds, FleetConfig};
 pub use courier::{Side, run};

@@ -1,8 +1,9 @@
 //! The state of the connection to the server, for status and metrics.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use crate::fleet::trouble::Trouble;
 
 /// Totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct LinkState {
     lost: AtomicU64,
     /// When the server last answered, in milliseconds of the monotonic clock.
     answered: AtomicU64,
-    trouble: Mutex<Option<String>>,
+    trouble: Trouble,
 }
 
 impl LinkState {
@@ -43,17 +44,14 @@ impl LinkState {
     /// Everything that stands was compared with the server's.
     pub(super) fn connected(&self) {
         self.connected.store(true, Relaxed);
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.trouble.clear();
     }
 
     /// Returns whether it was connected, or failed for another reason before.
     pub(super) fn failed(&self, why: String) -> bool {
         self.reconnects.fetch_add(1, Relaxed);
         let was_connected = self.connected.swap(false, Relaxed);
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = trouble.as_ref() != Some(&why);
-        *trouble = Some(why);
-        was_connected || is_new
+        self.trouble.tell(why) || was_connected
     }
 
     /// Whether the server answers and has everything.
@@ -65,7 +63,7 @@ impl LinkState {
     /// Why there is no connection.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.trouble.get()
     }
 
     /// Time since the server last answered; none before the first answer.

@@ -1,8 +1,9 @@
 //! What is known of the exchange of evidence, for status and metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use crate::fleet::trouble::Trouble;
 
 /// Totals since the start, and the present.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub struct EvidenceState {
     attacked: AtomicU64,
     /// When sums were last complete, in milliseconds of the monotonic clock.
     summed: AtomicU64,
-    trouble: Mutex<Option<String>>,
+    trouble: Trouble,
 }
 
 impl EvidenceState {
@@ -65,23 +66,20 @@ impl EvidenceState {
         self.hosts.store(count(hosts), Relaxed);
         self.attacked.store(count(attacked), Relaxed);
         self.summed.store(u64::try_from(monotonic.as_millis()).unwrap_or(u64::MAX), Relaxed);
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.trouble.clear();
     }
 
     /// Why there are none. Returns whether that is news.
     pub(super) fn failed(&self, why: String) -> bool {
         self.hosts.store(0, Relaxed);
         self.attacked.store(0, Relaxed);
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = trouble.as_ref() != Some(&why);
-        *trouble = Some(why);
-        is_news
+        self.trouble.tell(why)
     }
 
     /// Why there are none.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.trouble.get()
     }
 
     /// Time since the sums were last complete; none before the first.

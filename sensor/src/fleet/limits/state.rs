@@ -1,7 +1,8 @@
 //! What is known of limits that hold for the fleet, for status and metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+
+use crate::fleet::trouble::Trouble;
 
 /// Totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct LimitState {
     calls: AtomicU64,
     over: AtomicU64,
     lost: AtomicU64,
-    trouble: Mutex<Option<String>>,
+    trouble: Trouble,
 }
 
 impl LimitState {
@@ -36,21 +37,18 @@ impl LimitState {
         self.calls.fetch_add(1, Relaxed);
         self.charged.fetch_add(requests, Relaxed);
         self.over.fetch_add(over, Relaxed);
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.trouble.clear();
     }
 
     /// A call failed. Returns whether why is news.
     pub(super) fn failed(&self, why: String) -> bool {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = trouble.as_ref() != Some(&why);
-        *trouble = Some(why);
-        is_news
+        self.trouble.tell(why)
     }
 
     /// Why limits hold for this host only.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.trouble.get()
     }
 
     /// Totals.
